@@ -1,0 +1,124 @@
+/** What the engine answers. The service server maps these to the wire; nothing here knows HTTP. */
+import type { PlanFinding } from './plan/types.js';
+
+export type Target = 'staged' | 'restored' | 'purged';
+export type LedgerState = 'absent' | 'staging' | 'staged' | 'restoring' | 'restored' | 'purging' | 'purged';
+
+export interface Preview {
+  readonly tenantId: string;
+  readonly planHash: string;
+  readonly totalRows: number;
+  readonly tables: readonly { table: string; action: 'delete' | 'keep'; rows: number; ownedBy: string }[];
+  /** The plan's findings and those of this tenant's rows (conflicting references). */
+  readonly findings: readonly PlanFinding[];
+}
+
+export interface Waiting {
+  readonly kind: 'older_transaction' | 'lock';
+  readonly since: Date;
+  /** Process id and user of what blocks; age only where the role may see it. Never query text. */
+  readonly blockers: readonly string[];
+}
+
+export interface LedgerStatus {
+  readonly tenantId: string;
+  readonly jobId: string;
+  readonly state: LedgerState;
+  readonly planHash: string | null;
+  readonly tables: readonly { table: string; rows: number }[];
+  readonly rowsDone: number;
+  readonly rowsTotal: number | null;
+  readonly waitingFor: Waiting | null;
+  readonly stagedAt: Date | null;
+  readonly restoredAt: Date | null;
+  readonly purgedAt: Date | null;
+  /** Null where there is nothing to restore. */
+  readonly restorable: { possible: boolean; reasons: readonly string[] } | null;
+}
+
+export interface AdvanceRequest {
+  readonly tenantId: string;
+  readonly jobId: string;
+  readonly target: Target;
+  /** Required at `staged` only. */
+  readonly planHash?: string;
+  readonly timeBudgetMs: number;
+  /** At `purged` only: an open job of this tenant that the records do not know, whose archive goes with the rest. */
+  readonly supersedesJobId?: string;
+}
+
+export interface Verification {
+  readonly tenantId: string;
+  readonly jobId: string | null;
+  readonly clean: boolean;
+  readonly rowsLeft: number;
+  readonly tables: readonly { table: string; liveRows: number; archivedRows: number }[];
+  readonly horizon: string | null;
+  readonly horizonPassed: boolean;
+  readonly waitingFor: Waiting | null;
+  readonly verifiedAt: Date;
+}
+
+export interface EngineManifest {
+  readonly planHash: string;
+  readonly tables: readonly { table: string; action: 'delete' | 'keep'; ownedBy: string }[];
+  readonly unacceptedTables: readonly string[];
+  readonly findings: readonly PlanFinding[];
+  readonly openJobs: readonly { tenantId: string; jobId: string; state: LedgerState }[];
+}
+
+/** Durations in milliseconds. */
+export interface EngineLimits {
+  readonly lockTimeoutMs: number;
+  /** Cap of one statement or transaction that cannot be cut. */
+  readonly longestTransactionMs: number;
+}
+
+/** The engine over one participant's database. Every method may throw `EngineError`. */
+export interface Engine {
+  preview(tenantId: string): Promise<Preview>;
+  advance(request: AdvanceRequest): Promise<LedgerStatus>;
+  status(tenantId: string, jobId: string): Promise<LedgerStatus>;
+  verify(tenantId: string, jobId: string | null): Promise<Verification>;
+  manifest(): Promise<EngineManifest>;
+  /** NDJSON lines, `{"table": …, "row": {…}}`, live rows or, with a job, its archive; constant memory. */
+  exportRows(tenantId: string, jobId: string | null): AsyncIterable<string>;
+  /** Whether the database answers and Lethe's schema is there. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type EngineErrorCode =
+  | 'plan_refused'
+  | 'plan_drift'
+  | 'privilege_missing'
+  | 'reference_conflict'
+  | 'state_conflict'
+  | 'past_pivot'
+  | 'other_job_open'
+  | 'restore_conflict'
+  | 'move_not_exact'
+  | 'database_error'
+  | 'database_busy'
+  | 'database_unavailable'
+  | 'invalid_tenant_id';
+
+/** What the engine could not do, to what, and what a person can do about it. No row values in `message`. */
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+
+  constructor(
+    readonly code: EngineErrorCode,
+    message: string,
+    readonly facts: {
+      readonly table?: string;
+      readonly privilege?: string;
+      readonly sqlstate?: string;
+      readonly state?: LedgerState;
+      readonly jobId?: string;
+    } = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

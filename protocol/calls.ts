@@ -1,0 +1,158 @@
+/**
+ * Every call of the deletion protocol, once: the server registers its routes from this table, the client builds
+ * its requests from it, and `docs/protocol.openapi.json` is generated from it.
+ */
+import { z } from 'zod';
+import { jobId, tenantId, userId } from './common.js';
+import * as directory from './directory.js';
+import * as participant from './participant.js';
+
+/** What a service token allows; each call needs one of them. */
+export const TOKEN_ACTIONS = [
+  'preview',
+  'status',
+  'verification',
+  'export',
+  'manifest',
+  'staged',
+  'restored',
+  'purged',
+  'directory',
+  'suspension',
+  'ownership',
+] as const;
+export type TokenAction = (typeof TOKEN_ACTIONS)[number];
+
+/** Actions that change nothing; a token for them may be given outside of a job. */
+export const READING_ACTIONS = ['preview', 'status', 'verification', 'export', 'manifest'] as const;
+
+const tenantParams = z.strictObject({ tenant_id: tenantId });
+const jobParams = z.strictObject({ tenant_id: tenantId, job_id: jobId });
+const optionalJob = z.strictObject({ job_id: jobId.optional() });
+const nothing = z.strictObject({});
+
+export const CALLS = {
+  preview: {
+    method: 'GET',
+    path: '/tenant/:tenant_id/deletion-preview',
+    summary: 'What a deletion would remove; changes nothing',
+    params: tenantParams,
+    query: nothing,
+    body: null,
+    answer: participant.deletionPreview,
+    role: 'participant',
+  },
+  deleteNow: {
+    method: 'DELETE',
+    path: '/tenant/:tenant_id',
+    summary: "Permanent deletion of this service's part, under the platform's decision to proceed",
+    params: tenantParams,
+    query: z.strictObject({ job_id: jobId }),
+    body: null,
+    answer: participant.deletionResult,
+    role: 'participant',
+  },
+  advance: {
+    method: 'PUT',
+    path: '/tenant/:tenant_id/deletions/:job_id',
+    summary: 'Goes on towards the state wanted: 200 when reached, 202 with progress otherwise',
+    params: jobParams,
+    query: nothing,
+    body: participant.deletionRequest,
+    answer: participant.deletionStatus,
+    role: 'participant',
+  },
+  status: {
+    method: 'GET',
+    path: '/tenant/:tenant_id/deletions/:job_id',
+    summary: "The ledger's row",
+    params: jobParams,
+    query: nothing,
+    body: null,
+    answer: participant.deletionStatus,
+    role: 'participant',
+  },
+  verification: {
+    method: 'GET',
+    path: '/tenant/:tenant_id/verification',
+    summary: 'What is left, by count, and behind which horizon',
+    params: tenantParams,
+    query: optionalJob,
+    body: null,
+    answer: participant.verification,
+    role: 'participant',
+  },
+  manifest: {
+    method: 'GET',
+    path: '/deletion-manifest',
+    summary: 'What this service is and which tables it answers for',
+    params: nothing,
+    query: nothing,
+    body: null,
+    answer: participant.manifest,
+    role: 'participant',
+  },
+  tenant: {
+    method: 'GET',
+    path: '/tenant/:tenant_id',
+    summary: 'Name, status, owner and admins',
+    params: tenantParams,
+    query: nothing,
+    body: null,
+    answer: directory.directoryTenant,
+    role: 'tenant_directory',
+  },
+  suspend: {
+    method: 'PUT',
+    path: '/tenant/:tenant_id/suspension',
+    summary: 'Suspends the tenant for a job, or lifts what that job set',
+    params: tenantParams,
+    query: nothing,
+    body: directory.suspensionRequest,
+    answer: directory.suspensionState,
+    role: 'tenant_directory',
+  },
+  admins: {
+    method: 'GET',
+    path: '/tenant/:tenant_id/admins',
+    summary: 'Who may act for a tenant',
+    params: tenantParams,
+    query: nothing,
+    body: null,
+    answer: directory.tenantAdmins,
+    role: 'tenant_directory',
+  },
+  transferOwnership: {
+    method: 'POST',
+    path: '/tenant/:tenant_id/transfer-ownership',
+    summary: 'Hands a tenant to another member, in one transaction',
+    params: tenantParams,
+    query: nothing,
+    body: directory.transferOwnershipRequest,
+    answer: directory.tenantAdmins,
+    role: 'tenant_directory',
+  },
+  removeMemberships: {
+    method: 'DELETE',
+    path: '/tenant/user/:user_id/memberships',
+    summary: 'Removes a user from every tenant',
+    params: z.strictObject({ user_id: userId }),
+    query: directory.removeMembershipsQuery,
+    body: null,
+    answer: directory.removedMemberships,
+    role: 'tenant_directory',
+  },
+} as const;
+
+export type CallName = keyof typeof CALLS;
+type Call<N extends CallName> = (typeof CALLS)[N];
+export type CallParams<N extends CallName> = z.infer<Call<N>['params']>;
+export type CallQuery<N extends CallName> = z.input<Call<N>['query']>;
+export type CallBody<N extends CallName> = Call<N>['body'] extends z.ZodType
+  ? z.input<Call<N>['body']>
+  : undefined;
+export type CallAnswer<N extends CallName> = z.infer<Call<N>['answer']>;
+
+// The export streams NDJSON and has no JSON answer; it stands beside the table.
+export const EXPORT_PATH = '/tenant/:tenant_id/export';
+export const exportQuery = optionalJob;
