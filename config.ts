@@ -1,0 +1,205 @@
+/**
+ * The reader of the environment. Each process reads once, at its start, and is told of all faults together.
+ * `docs/configuration.md` explains every name; Temporal's own names are read by `@temporalio/envconfig`.
+ */
+import { z } from 'zod';
+import { duration } from './protocol/duration.js';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** All that is wrong with the environment, one line a variable. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+  constructor(readonly faults: readonly string[]) {
+    super(
+      `The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`,
+    );
+  }
+}
+
+const port = z.coerce
+  .number('should be a port number')
+  .int('should be a port number')
+  .min(0, 'should be a port number')
+  .max(65_535, 'should be a port number');
+const databaseUrl = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'should be a PostgreSQL URL: postgres://user:password@host:port/database',
+});
+function wholeNumber(least: number, most: number) {
+  const message = `should be a whole number from ${least} to ${most}`;
+  return z.coerce.number(message).int(message).min(least, message).max(most, message);
+}
+const path = z.string().min(1, 'should be a path');
+const logLevel = z
+  .enum(
+    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+    'should be fatal, error, warn, info, debug, trace or silent',
+  )
+  .default('info');
+
+const general = {
+  LOG_LEVEL: logLevel,
+  NODE_ENV: z.string().default('development'),
+};
+
+const platform = {
+  ...general,
+  RECORDS_DATABASE_URL: databaseUrl,
+  LETHE_SERVICES_FILE: path,
+  SIGNING_KEYS_DIR: path,
+  SERVICE_TOKEN_ISSUER: z.string().min(1).default('lethe'),
+  /** Key of the hash that stands for tenants who are not known by UUID wherever a name would leave the records. */
+  TENANT_KEY_SECRET: z.string().min(32, 'should be a secret of at least 32 characters').optional(),
+};
+
+// Refused rather than ignored: a deletion that nobody approved must not look like one that somebody did.
+const notYet = z
+  .enum(['true', 'false'], 'should be true or false')
+  .default('false')
+  .refine((value) => value === 'false', 'has to be false: approval is not part of this version')
+  .transform(() => false as const);
+
+const apiVariables = z.object({
+  ...platform,
+  API_HOST: z.string().default('127.0.0.1'),
+  API_PORT: port.default(8080),
+  TOKEN_ISSUERS_FILE: path,
+  RESTORE_WINDOW: duration.prefault('0s'),
+  REQUIRE_APPROVAL: notYet,
+  RATE_LIMIT_PER_MINUTE: wholeNumber(1, 1_000_000).default(600),
+  PREVIEW_TIMEOUT: duration.prefault('15s'),
+});
+
+const workerVariables = z.object({
+  ...platform,
+  REQUIRE_APPROVAL: notYet,
+  GIVE_UP_AFTER: duration.prefault('15m'),
+  OLDER_TRANSACTION_LIMIT: duration.prefault('4h'),
+  LONGEST_TRANSACTION: duration.prefault('10m'),
+  SLICE: duration.prefault('5s'),
+  ATTENTION_RETRY_EVERY: duration.prefault('10m'),
+  RECONCILE_EVERY: duration.prefault('60s'),
+  WORKER_HEALTH_HOST: z.string().default('127.0.0.1'),
+  WORKER_HEALTH_PORT: port.default(0),
+  SHUTDOWN_GRACE: duration.prefault('10s'),
+  WORKFLOW_BUNDLE: path.optional(),
+});
+
+const serviceVariables = z.object({
+  ...general,
+  /** `name:port`, several with commas. */
+  SERVE: z
+    .string()
+    .regex(/^[a-z][a-z0-9_-]*:\d+(,[a-z][a-z0-9_-]*:\d+)*$/, 'should be name:port, several with commas'),
+  SERVICE_HOST: z.string().default('127.0.0.1'),
+  PLATFORM_JWKS: z.string().min(1, "should be a path or URL of the platform's public keys"),
+  SERVICE_TOKEN_ISSUER: z.string().min(1).default('lethe'),
+  LOCK_TIMEOUT: duration.prefault('4s'),
+  LONGEST_TRANSACTION: duration.prefault('10m'),
+  POOL_SIZE: wholeNumber(2, 100).default(6),
+});
+
+const localVariables = z.object({
+  ...general,
+  DATABASE_URL: databaseUrl.optional(),
+  TEMPORAL_ADDRESS: z
+    .string()
+    .regex(/^[^:/]+:\d+$/, 'should be host:port')
+    .optional(),
+  API_PORT: port.default(8080),
+  TEMPORAL_PORT: port.default(7233),
+  TEMPORAL_UI_PORT: port.default(8233),
+  SERVICES_FIRST_PORT: port.default(8101),
+  XDG_CACHE_HOME: path.optional(),
+  HOME: path.optional(),
+  PATH: z.string().default(''),
+  CI: z.string().optional(),
+});
+
+const cliVariables = z.object({
+  ...general,
+  API_URL: z
+    .url({ protocol: /^https?$/, error: 'should be the address of the API, e.g. http://127.0.0.1:8080' })
+    .optional(),
+  LETHE_TOKEN: z.string().optional(),
+  NO_COLOR: z.string().optional(),
+});
+
+function read<S extends z.ZodType>(schema: S, environment: Environment): z.output<S> {
+  const result = schema.safeParse(withoutEmpty(environment));
+  if (result.success) return result.data;
+  throw new ConfigurationError(
+    result.error.issues.map((issue) => {
+      const name = issue.path.join('.');
+      return environment[name] ? `${name} ${issue.message}` : `${name} is missing: ${missing(issue.message)}`;
+    }),
+  );
+}
+
+// Compose passes unset variables as empty strings.
+function withoutEmpty(environment: Environment): Environment {
+  return Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+}
+
+function missing(message: string): string {
+  return message.startsWith('Invalid input') ? 'it has to be set' : message;
+}
+
+/** Configuration of `api/server.ts`. Durations in milliseconds. */
+export type ApiConfig = z.output<typeof apiVariables>;
+/** Throws `ConfigurationError` that lists every fault. */
+export function readApiConfig(environment: Environment = process.env): ApiConfig {
+  return read(apiVariables, environment);
+}
+
+/** Configuration of `worker.ts`. Durations in milliseconds. */
+export type WorkerConfig = z.output<typeof workerVariables>;
+/** Throws `ConfigurationError` that lists every fault. */
+export function readWorkerConfig(environment: Environment = process.env): WorkerConfig {
+  return read(workerVariables, environment);
+}
+
+/** Configuration of `services/main.ts`: which services this process serves, and with which database each. */
+export type ServicesConfig = z.output<typeof serviceVariables> & {
+  readonly services: readonly {
+    readonly name: string;
+    readonly port: number;
+    readonly databaseUrl: string;
+  }[];
+};
+/** Throws `ConfigurationError` that lists every fault. */
+export function readServicesConfig(environment: Environment = process.env): ServicesConfig {
+  const served = (environment['SERVE'] ?? '').split(',').map((entry) => entry.split(':')[0] ?? '');
+  const urls = z.object(
+    Object.fromEntries(served.filter(Boolean).map((name) => [databaseUrlName(name), databaseUrl])),
+  );
+  const both = read(serviceVariables.and(urls), environment) as z.output<typeof serviceVariables> &
+    Record<string, string>;
+  const services = both.SERVE.split(',').map((entry) => {
+    const [name = '', number = ''] = entry.split(':');
+    return { name, port: Number(number), databaseUrl: both[databaseUrlName(name)] ?? '' };
+  });
+  return { ...both, services };
+}
+
+/** The variable that holds a service's database URL, e.g. `ORDERS_DATABASE_URL`. */
+export function databaseUrlName(service: string): string {
+  return `${service.toUpperCase().replaceAll('-', '_')}_DATABASE_URL`;
+}
+
+/** Configuration of the tools for a laptop (`local/`) and of the tests. */
+export type LocalConfig = z.output<typeof localVariables>;
+/** Throws `ConfigurationError` that lists every fault. */
+export function readLocalConfig(environment: Environment = process.env): LocalConfig {
+  return read(localVariables, environment);
+}
+
+/** Configuration of `lethe`. */
+export type CliConfig = z.output<typeof cliVariables>;
+/** Throws `ConfigurationError` that lists every fault. */
+export function readCliConfig(environment: Environment = process.env): CliConfig {
+  return read(cliVariables, environment);
+}
