@@ -1,0 +1,108 @@
+/** Calls the platform's API: one place for address, token, time limit and errors. */
+import { Agent, request } from 'undici';
+import { z } from 'zod';
+import { problemDocument } from '../protocol/common.js';
+
+/** An answer other than 2xx. */
+export class ApiRefusal extends Error {
+  override readonly name = 'ApiRefusal';
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly detail: string,
+    readonly document: unknown,
+  ) {
+    super(detail);
+  }
+}
+
+/** No answer at all. */
+export class ApiUnreachable extends Error {
+  override readonly name = 'ApiUnreachable';
+  constructor(apiUrl: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`The API at ${apiUrl} does not answer (${reason}). Is it running? Set API_URL or --api-url.`, {
+      cause,
+    });
+  }
+}
+
+export interface ApiClient {
+  readonly apiUrl: string;
+  /** Throws `ApiRefusal` for an error answer and `ApiUnreachable` where there is none. */
+  call<S extends z.ZodType>(
+    answer: S,
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body?: unknown,
+  ): Promise<z.output<S>>;
+  close(): Promise<void>;
+}
+
+const TIME_LIMIT_MS = 30_000;
+
+export function createApiClient(options: {
+  readonly apiUrl: string;
+  readonly token: string | undefined;
+}): ApiClient {
+  const agent = new Agent({
+    keepAliveTimeout: 10_000,
+    headersTimeout: TIME_LIMIT_MS,
+    bodyTimeout: TIME_LIMIT_MS,
+  });
+  const base = options.apiUrl.replace(/\/+$/, '');
+
+  async function send(method: 'GET' | 'POST' | 'DELETE', path: string, body: unknown) {
+    try {
+      const response = await request(`${base}${path}`, {
+        method,
+        dispatcher: agent,
+        headers: {
+          accept: 'application/json',
+          ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return { status: response.statusCode, text: await response.body.text() };
+    } catch (error) {
+      throw new ApiUnreachable(base, error);
+    }
+  }
+
+  return {
+    apiUrl: base,
+    async call(answer, method, path, body) {
+      const { status, text } = await send(method, path, body);
+      const document = parse(text);
+      if (status >= 400) {
+        const problem = problemDocument.safeParse(document);
+        if (!problem.success)
+          throw new ApiRefusal(status, 'unknown', `The API answered ${status}.`, document ?? text);
+        const { code, detail, title, errors } = problem.data;
+        const fields = (errors ?? []).map((error) => `${error.path}: ${error.message}`);
+        throw new ApiRefusal(status, code, [detail ?? title, ...fields].join('\n  '), document);
+      }
+      const parsed = answer.safeParse(document);
+      if (!parsed.success) {
+        const faults = z.prettifyError(parsed.error);
+        throw new ApiRefusal(
+          status,
+          'invalid_answer',
+          `The API's answer is not understood: ${faults}`,
+          document,
+        );
+      }
+      return parsed.data;
+    },
+    close: () => agent.close(),
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

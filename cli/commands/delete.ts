@@ -1,0 +1,37 @@
+import { type DeletionOptions, jobView } from '../../protocol/jobs.js';
+import type { Command } from '../context.js';
+import { EXIT } from '../exit-codes.js';
+import { watchJob } from '../watch.js';
+
+export interface DeleteOptions {
+  readonly reason?: string;
+  readonly startAt?: string;
+  readonly restoreWindow?: string;
+  readonly previewHash?: string;
+  readonly dueAt?: string;
+  readonly watch: boolean;
+}
+
+/** `lethe delete TENANT`: starts the saga, and stays with it unless told not to. */
+export const deleteTenant: Command<DeleteOptions, [tenant: string]> = async (
+  { api, out },
+  options,
+  tenant,
+) => {
+  const wanted: DeletionOptions = {
+    ...(options.reason === undefined ? {} : { reason: options.reason }),
+    ...(options.startAt === undefined ? {} : { start_at: options.startAt }),
+    ...(options.restoreWindow === undefined ? {} : { restore_window: options.restoreWindow }),
+    ...(options.previewHash === undefined ? {} : { preview_hash: options.previewHash }),
+    ...(options.dueAt === undefined ? {} : { due_at: options.dueAt }),
+  };
+  const path = `/api/v1/tenants/${encodeURIComponent(tenant)}/deletion-jobs`;
+  const job = await api.call(jobView, 'POST', path, wanted);
+  out.line(`Deletion job ${out.strong(job.job_id)} of tenant ${tenant} is accepted.`);
+  if (!options.watch) {
+    out.document(job);
+    out.line(`Follow it with: lethe jobs watch ${job.job_id}`);
+    return EXIT.ok;
+  }
+  return watchJob({ api, out }, job.job_id);
+};
