@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { jobId, tenantId, userId } from './common.js';
 import * as directory from './directory.js';
 import * as participant from './participant.js';
+import { deletionTarget } from './participant.js';
 
 /** What a service token allows; each call needs one of them. */
 export const TOKEN_ACTIONS = [
@@ -31,10 +32,12 @@ const jobParams = z.strictObject({ tenant_id: tenantId, job_id: jobId });
 const optionalJob = z.strictObject({ job_id: jobId.optional() });
 const nothing = z.strictObject({});
 
+/** `action` is what the token has to allow; null where the body's `target` says it. */
 export const CALLS = {
   preview: {
     method: 'GET',
     path: '/tenant/:tenant_id/deletion-preview',
+    action: 'preview',
     summary: 'What a deletion would remove; changes nothing',
     params: tenantParams,
     query: nothing,
@@ -45,6 +48,7 @@ export const CALLS = {
   deleteNow: {
     method: 'DELETE',
     path: '/tenant/:tenant_id',
+    action: 'purged',
     summary: "Permanent deletion of this service's part, under the platform's decision to proceed",
     params: tenantParams,
     query: z.strictObject({ job_id: jobId }),
@@ -55,6 +59,7 @@ export const CALLS = {
   advance: {
     method: 'PUT',
     path: '/tenant/:tenant_id/deletions/:job_id',
+    action: null,
     summary: 'Goes on towards the state wanted: 200 when reached, 202 with progress otherwise',
     params: jobParams,
     query: nothing,
@@ -65,6 +70,7 @@ export const CALLS = {
   status: {
     method: 'GET',
     path: '/tenant/:tenant_id/deletions/:job_id',
+    action: 'status',
     summary: "The ledger's row",
     params: jobParams,
     query: nothing,
@@ -75,6 +81,7 @@ export const CALLS = {
   verification: {
     method: 'GET',
     path: '/tenant/:tenant_id/verification',
+    action: 'verification',
     summary: 'What is left, by count, and behind which horizon',
     params: tenantParams,
     query: optionalJob,
@@ -85,6 +92,7 @@ export const CALLS = {
   manifest: {
     method: 'GET',
     path: '/deletion-manifest',
+    action: 'manifest',
     summary: 'What this service is and which tables it answers for',
     params: nothing,
     query: nothing,
@@ -95,6 +103,7 @@ export const CALLS = {
   tenant: {
     method: 'GET',
     path: '/tenant/:tenant_id',
+    action: 'directory',
     summary: 'Name, status, owner and admins',
     params: tenantParams,
     query: nothing,
@@ -105,6 +114,7 @@ export const CALLS = {
   suspend: {
     method: 'PUT',
     path: '/tenant/:tenant_id/suspension',
+    action: 'suspension',
     summary: 'Suspends the tenant for a job, or lifts what that job set',
     params: tenantParams,
     query: nothing,
@@ -115,6 +125,7 @@ export const CALLS = {
   admins: {
     method: 'GET',
     path: '/tenant/:tenant_id/admins',
+    action: 'directory',
     summary: 'Who may act for a tenant',
     params: tenantParams,
     query: nothing,
@@ -125,6 +136,7 @@ export const CALLS = {
   transferOwnership: {
     method: 'POST',
     path: '/tenant/:tenant_id/transfer-ownership',
+    action: 'ownership',
     summary: 'Hands a tenant to another member, in one transaction',
     params: tenantParams,
     query: nothing,
@@ -135,6 +147,7 @@ export const CALLS = {
   removeMemberships: {
     method: 'DELETE',
     path: '/tenant/user/:user_id/memberships',
+    action: 'ownership',
     summary: 'Removes a user from every tenant',
     params: z.strictObject({ user_id: userId }),
     query: directory.removeMembershipsQuery,
@@ -156,3 +169,32 @@ export type CallAnswer<N extends CallName> = z.infer<Call<N>['answer']>;
 // The export streams NDJSON and has no JSON answer; it stands beside the table.
 export const EXPORT_PATH = '/tenant/:tenant_id/export';
 export const exportQuery = optionalJob;
+
+/** What a request is about: the parts of it that its token has to name, too. */
+export interface RequestSubject {
+  readonly action: TokenAction;
+  readonly tenantId: string | null;
+  readonly jobId: string | null;
+  readonly userId: string | null;
+}
+
+interface RequestParts {
+  readonly params?: unknown;
+  readonly query?: unknown;
+  readonly body?: unknown;
+}
+
+/** Reads off a request what its token has to name; both sides use it, so that they cannot differ. */
+export function subjectOf(name: CallName, { params, query, body }: RequestParts): RequestSubject {
+  const read = (from: unknown, key: string): string | null => {
+    const value = (from as Record<string, unknown> | null | undefined)?.[key];
+    return typeof value === 'string' ? value : null;
+  };
+  const action = CALLS[name].action ?? deletionTarget.parse(read(body, 'target'));
+  return {
+    action,
+    tenantId: read(params, 'tenant_id'),
+    jobId: read(params, 'job_id') ?? read(query, 'job_id') ?? read(body, 'job_id'),
+    userId: read(params, 'user_id'),
+  };
+}

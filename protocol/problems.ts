@@ -30,6 +30,11 @@ export const PROBLEMS = {
   option_unavailable: { status: 422, title: 'This option is not available', retry: 'terminal' },
   target_unsupported: { status: 422, title: 'This service cannot do that', retry: 'terminal' },
   rate_limited: { status: 429, title: 'Too many requests', retry: 'retryable' },
+  keys_unavailable: {
+    status: 503,
+    title: 'The keys that tokens are checked with cannot be read',
+    retry: 'retryable',
+  },
   overloaded: { status: 503, title: 'The process is overloaded', retry: 'retryable' },
   internal: { status: 500, title: 'An unexpected fault', retry: 'retryable' },
 
