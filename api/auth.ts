@@ -1,0 +1,38 @@
+/** Reads the caller off the request's bearer token, before any route runs. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Problem } from '../protocol/problems.js';
+import type { Actor } from '../records/types.js';
+import type { User } from './dependencies.js';
+import { isStaff, staffStandings } from './rights.js';
+
+const callers = new WeakMap<FastifyRequest, User>();
+
+/** Every route registered after this one demands a valid token. */
+export function demandToken(app: FastifyInstance, verifyUser: (token: string) => Promise<User>): void {
+  app.addHook('onRequest', async (request) => {
+    const [scheme, token, rest] = (request.headers.authorization ?? '').split(' ');
+    if (scheme?.toLowerCase() !== 'bearer' || !token || rest !== undefined) {
+      throw new Problem('unauthenticated', 'Send a token: Authorization: Bearer ….');
+    }
+    callers.set(request, await verifyUser(token));
+  });
+}
+
+/** The caller of an authenticated request. */
+export function callerOf(request: FastifyRequest): User {
+  const user = callers.get(request);
+  if (!user) throw new Error('A route without authentication asked for its caller.');
+  return user;
+}
+
+/** The caller as the audit knows it. */
+export function actorOf(request: FastifyRequest): Actor {
+  const user = callerOf(request);
+  const role = isStaff(user) ? staffStandings(user).join('+') : 'user';
+  return { kind: 'user', id: user.id, role, requestId: request.id };
+}
+
+/** The caller where there is one; for the audit of refusals. */
+export function knownCaller(request: FastifyRequest): Actor | null {
+  return callers.has(request) ? actorOf(request) : null;
+}

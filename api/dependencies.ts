@@ -1,0 +1,45 @@
+/** What the API stands on. The process puts it together; tests put other parts in. */
+import type { JSONWebKeySet } from 'jose';
+import type { Logger } from 'pino';
+import type { ServiceClient } from '../protocol/client.js';
+import type { JobView } from '../protocol/jobs.js';
+import type { Records } from '../records/types.js';
+
+/** A person or script, as a verified token says. */
+export interface User {
+  readonly id: string;
+  readonly roles: ReadonlySet<string>;
+  /** Only where there is no tenant directory: what the token says of tenants. */
+  readonly tenants: Readonly<Record<string, 'owner' | 'admin'>>;
+}
+
+/** Tells Temporal; each may reject while Temporal is away, and the reconciler makes up for it. */
+export interface Runs {
+  start(job: JobView): Promise<unknown>;
+  wake(job: JobView, because: 'rescheduled' | 'replay'): Promise<unknown>;
+  requestCancel(job: JobView): Promise<unknown>;
+  ready(): Promise<void>;
+}
+
+export interface ApiDependencies {
+  readonly records: Records;
+  readonly runs: Runs;
+  readonly services: readonly ServiceClient[];
+  /** Throws `Problem('unauthenticated')`. */
+  readonly verifyUser: (token: string) => Promise<User>;
+  readonly publicKeys: () => Promise<JSONWebKeySet>;
+  readonly previewHash: (tenantId: string, plans: readonly HashedPlan[]) => string;
+  readonly settings: {
+    readonly restoreWindowMs: number;
+    readonly previewTimeoutMs: number;
+    readonly rateLimitPerMinute: number;
+  };
+  readonly logger: Logger;
+}
+
+/** What of a service's preview stands in the preview's hash. */
+export interface HashedPlan {
+  readonly service: string;
+  readonly planHash: string;
+  readonly tables: readonly { readonly table: string; readonly rows: number }[];
+}

@@ -1,0 +1,118 @@
+/** Looking at deletion jobs, ending them, moving their date. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { serviceName, tenantId, timestamp } from '../../protocol/common.js';
+import { jobPage, jobStatus, type JobView, jobView } from '../../protocol/jobs.js';
+import { Problem } from '../../protocol/problems.js';
+import { actorOf, callerOf } from '../auth.js';
+import { isStaff, type Right } from '../rights.js';
+import { jobParams, noBody, problems, type RouteParts, typed } from './parts.js';
+
+const listQuery = z.strictObject({
+  status: z
+    .union([jobStatus, z.array(jobStatus).max(9)])
+    .transform((value) => (Array.isArray(value) ? value : [value]))
+    .optional(),
+  tenant_id: tenantId.optional(),
+  service: serviceName.optional(),
+  from: timestamp.optional(),
+  to: timestamp.optional(),
+  overdue: z.enum(['true', 'false']).optional(),
+  cursor: z.string().max(500).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+
+export function deletionJobRoutes(app: FastifyInstance, { records, directory, deletions }: RouteParts): void {
+  // A job that the caller may not read does not exist for the caller.
+  async function readable(request: FastifyRequest, jobId: string): Promise<JobView> {
+    const user = callerOf(request);
+    const job = await records.getJob(jobId);
+    if (isStaff(user) || (await records.mayRead(jobId, user.id))) return job;
+    await directory.demandFor('read', user, job.tenant_id).catch((error: unknown) => {
+      if (!(error instanceof Problem) || error.code !== 'forbidden') throw error;
+      throw new Problem('job_unknown', 'There is no such job, or not one that you may read.');
+    });
+    return job;
+  }
+
+  async function changeable(request: FastifyRequest, jobId: string, right: Right): Promise<JobView> {
+    const job = await readable(request, jobId);
+    await directory.demandFor(right, callerOf(request), job.tenant_id);
+    return job;
+  }
+
+  typed(app).get(
+    '/deletion-jobs',
+    {
+      schema: {
+        summary: 'Deletion jobs, newest first',
+        tags: ['jobs'],
+        querystring: listQuery,
+        response: { 200: jobPage, ...problems },
+      },
+    },
+    async (request) => {
+      const user = callerOf(request);
+      const { tenant_id, status, service, from, to, overdue, cursor, limit } = request.query;
+      const { jobs, nextCursor } = await records.listJobs({
+        limit,
+        ...(status && { status }),
+        ...(tenant_id && { tenantId: tenant_id }),
+        ...(service && { service }),
+        ...(from && { from }),
+        ...(to && { to }),
+        ...(overdue && { overdue: overdue === 'true' }),
+        ...(cursor && { cursor }),
+        ...(isStaff(user) ? {} : { readableBy: user.id }),
+      });
+      return { jobs, next_cursor: nextCursor };
+    },
+  );
+
+  typed(app).get(
+    '/deletion-jobs/:job_id',
+    {
+      schema: {
+        summary: 'One job',
+        tags: ['jobs'],
+        params: jobParams,
+        response: { 200: jobView, ...problems },
+      },
+    },
+    (request) => readable(request, request.params.job_id),
+  );
+
+  typed(app).post(
+    '/deletion-jobs/:job_id/cancel',
+    {
+      schema: {
+        summary: 'Brings everything back; 409 once there is no way back',
+        tags: ['jobs'],
+        params: jobParams,
+        body: noBody,
+        response: { 200: jobView, ...problems },
+      },
+    },
+    async (request) => {
+      const job = await changeable(request, request.params.job_id, 'cancel');
+      return deletions.cancel(job, actorOf(request));
+    },
+  );
+
+  typed(app).post(
+    '/deletion-jobs/:job_id/reschedule',
+    {
+      schema: {
+        summary: 'Moves the date before which a job does not start',
+        tags: ['jobs'],
+        params: jobParams,
+        body: z.strictObject({ start_at: timestamp }),
+        response: { 200: jobView, ...problems },
+      },
+    },
+    async (request) => {
+      const job = await changeable(request, request.params.job_id, 'reschedule');
+      return deletions.reschedule(job, request.body.start_at, actorOf(request));
+    },
+  );
+}
