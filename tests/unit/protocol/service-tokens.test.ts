@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { base64url, exportJWK, generateKeyPair, type JWTHeaderParameters, SignJWT } from 'jose';
+import { base64url, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { subjectOf } from '../../../protocol/calls.js';
 import { readSigningKeys, type SigningKeys, writeSigningKey } from '../../../protocol/keys.js';
@@ -29,7 +29,7 @@ afterAll(() => rm(directory, { recursive: true }));
 const now = () => Math.floor(Date.now() / 1_000);
 
 /** A token that is right in everything that is not overridden. */
-function handmade(claims: Record<string, unknown> = {}, header: Partial<JWTHeaderParameters> = {}) {
+function handmade(claims: Record<string, unknown> = {}, header: { readonly [name: string]: unknown } = {}) {
   const payload = {
     iss: ISSUER,
     aud: 'orders',
