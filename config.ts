@@ -117,6 +117,14 @@ const localVariables = z.object({
   CI: z.string().optional(),
 });
 
+const migrateVariables = z.object({
+  ...general,
+  /** Of a role that may create roles and schemas. */
+  DATABASE_URL: databaseUrl,
+  RECORDS_PASSWORD: z.string().min(1, 'should be the password of lethe_records'),
+  SERVICES_PASSWORD: z.string().min(1, 'should be the password of the roles of the services'),
+});
+
 const cliVariables = z.object({
   ...general,
   API_URL: z
@@ -195,6 +203,19 @@ export type LocalConfig = z.output<typeof localVariables>;
 /** Throws `ConfigurationError` that lists every fault. */
 export function readLocalConfig(environment: Environment = process.env): LocalConfig {
   return read(localVariables, environment);
+}
+
+/** Configuration of `prisma/migrate-cli.ts`. */
+export type MigrateConfig = z.output<typeof migrateVariables>;
+/** Throws `ConfigurationError` that lists every fault. */
+export function readMigrateConfig(environment: Environment = process.env): MigrateConfig {
+  return read(migrateVariables, environment);
+}
+
+/** What a child process gets: this process's environment and what its parent adds; `undefined` takes a name away. */
+export function childEnvironment(additions: Environment = {}): Record<string, string> {
+  const entries = Object.entries({ ...process.env, ...additions });
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
 /** Configuration of `lethe`. */
