@@ -1,0 +1,85 @@
+/** Temporal's dev server: how it is started, and whether it answers. */
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Connection } from '@temporalio/client';
+import type { ProcessSpec } from './processes.js';
+import type { Progress } from './progress.js';
+import { findTemporal } from './temporal-binary.js';
+
+export interface TemporalOptions {
+  readonly port: number;
+  /** Without it there is no UI. */
+  readonly uiPort?: number;
+  /** Keeps the runs over restarts; in memory without it. */
+  readonly databaseFile?: string;
+  readonly report: Progress;
+}
+
+const SEARCH_ATTRIBUTES = {
+  TenantId: 'Keyword',
+  DeletionStatus: 'Keyword',
+  FailedServices: 'KeywordList',
+} as const;
+// As in temporal.api.enums.v1.IndexedValueType.
+const INDEXED_VALUE_TYPES = { Keyword: 2, KeywordList: 7 } as const;
+
+/** Finds or builds Temporal, and says how to start it. */
+export async function prepareTemporal(options: TemporalOptions): Promise<ProcessSpec> {
+  const program = await findTemporal(options.report);
+  if (options.databaseFile) mkdirSync(dirname(options.databaseFile), { recursive: true });
+  const address = `127.0.0.1:${options.port}`;
+  return {
+    name: 'temporal',
+    command: program,
+    args: [
+      ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(options.port)],
+      ...(options.uiPort === undefined ? ['--headless'] : ['--ui-port', String(options.uiPort)]),
+      ...(options.databaseFile ? ['--db-filename', options.databaseFile] : []),
+      ...['--log-level', 'error'],
+      ...Object.entries(SEARCH_ATTRIBUTES).flatMap(([name, type]) => [
+        '--search-attribute',
+        `${name}=${type}`,
+      ]),
+    ],
+    ready: () => temporalAnswers(address),
+  };
+}
+
+/** Whether Temporal and its namespace answer at this address. */
+export async function temporalAnswers(address: string): Promise<boolean> {
+  let connection: Connection | undefined;
+  try {
+    connection = await Connection.connect({ address, connectTimeout: 2_000 });
+    await connection.workflowService.describeNamespace({ namespace: 'default' });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await connection?.close();
+  }
+}
+
+/** A server given by TEMPORAL_ADDRESS has to answer, and gets the search attributes that it lacks. */
+export async function checkGivenTemporal(address: string): Promise<void> {
+  let connection: Connection;
+  try {
+    connection = await Connection.connect({ address, connectTimeout: 5_000 });
+  } catch (error) {
+    throw new Error(
+      `Temporal does not answer at TEMPORAL_ADDRESS (${address}): ${error instanceof Error ? error.message : String(error)}. Start it, or unset the variable: then Lethe brings its own.`,
+      { cause: error },
+    );
+  }
+  try {
+    const namespace = 'default';
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    const missing = Object.entries(SEARCH_ATTRIBUTES).filter(([name]) => !(name in (customAttributes ?? {})));
+    if (missing.length === 0) return;
+    await connection.operatorService.addSearchAttributes({
+      namespace,
+      searchAttributes: Object.fromEntries(missing.map(([name, type]) => [name, INDEXED_VALUE_TYPES[type]])),
+    });
+  } finally {
+    await connection.close();
+  }
+}

@@ -1,0 +1,50 @@
+/** The login roles that migrations grant to. They belong to the cluster, so they are made before any migration. */
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import pg from 'pg';
+
+export interface CreateRolesOptions {
+  /** Connection of a role that may create roles. */
+  readonly databaseUrl: string;
+  readonly roles: readonly string[];
+  readonly passwordOf: (role: string) => string;
+}
+
+// Roles are rows of one shared catalog: two sessions that change them at once get "tuple concurrently updated".
+const ADVISORY_LOCK = 7_236_118_005;
+
+/** Makes each role, or sets the password of one that exists. A role may log in, and nothing else. */
+export async function createRoles({ databaseUrl, roles, passwordOf }: CreateRolesOptions): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'lethe roles' });
+  await client.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCK]);
+    const { rows } = await client.query<{ rolname: string }>(
+      'SELECT rolname FROM pg_roles WHERE rolname = ANY ($1)',
+      [roles],
+    );
+    const existing = new Set(rows.map((row) => row.rolname));
+    for (const role of roles) {
+      const verb = existing.has(role) ? 'ALTER' : 'CREATE';
+      const verifier = pg.escapeLiteral(scramVerifier(passwordOf(role)));
+      await client.query(`${verb} ROLE ${pg.escapeIdentifier(role)} LOGIN PASSWORD ${verifier}`);
+    }
+    await client.query('COMMIT');
+  } finally {
+    await client.end();
+  }
+}
+
+/** What PostgreSQL keeps of a password. Made here, so that no password stands in a statement or in the server's log. */
+export function scramVerifier(password: string): string {
+  const iterations = 4096;
+  const salt = randomBytes(16);
+  const salted = pbkdf2Sync(password.normalize('NFKC'), salt, iterations, 32, 'sha256');
+  const storedKey = createHash('sha256').update(keyed(salted, 'Client Key')).digest('base64');
+  const serverKey = keyed(salted, 'Server Key').toString('base64');
+  return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${storedKey}:${serverKey}`;
+}
+
+function keyed(key: Buffer, text: string): Buffer {
+  return createHmac('sha256', key).update(text).digest();
+}

@@ -1,0 +1,110 @@
+/** Before the first test: one PostgreSQL cluster and one Temporal server for the whole run. After the last: none. */
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { readLocalConfig } from '../../config.js';
+import { isAlive, tryLock } from '../../local/lock.js';
+import { projectRoot, stateDirectory } from '../../local/paths.js';
+import { freePorts } from '../../local/ports.js';
+import { checkGivenPostgres, preparePostgres } from '../../local/postgres.js';
+import { endLeftovers } from '../../local/process-table.js';
+import { Supervisor } from '../../local/processes.js';
+import { checkGivenTemporal, prepareTemporal } from '../../local/temporal.js';
+import type {} from './provided.js';
+import { dropDatabases, sweepDatabases } from './test-databases.js';
+
+const testsDirectory = join(stateDirectory, 'tests');
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const runName = `${hostname()
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, '')
+    .slice(0, 12)}_${process.pid}`;
+  project.provide('runName', runName);
+  if (onlyUnitTests()) {
+    project.provide('postgresUrl', '');
+    project.provide('temporalAddress', '');
+    return async () => undefined;
+  }
+
+  mkdirSync(testsDirectory, { recursive: true });
+  await sweepDirectories();
+  // The one directory that keeps its template between runs; a second run at the same time makes one of its own.
+  const release = tryLock(join(testsDirectory, 'kept.lock'));
+  const directory = join(testsDirectory, release ? 'kept' : String(process.pid));
+  await endLeftovers(join(directory, 'processes.json'));
+  const supervisor = new Supervisor({ directory, keepRunning: false, report });
+  const finish = async () => {
+    await supervisor.stop();
+    if (!release) rmSync(directory, { recursive: true, force: true });
+    release?.();
+  };
+
+  try {
+    const [postgresPort = 0, temporalPort = 0] = await freePorts(2);
+    const [postgresUrl, temporalAddress] = await Promise.all([
+      startPostgres(supervisor, directory, postgresPort),
+      startTemporal(supervisor, temporalPort),
+    ]);
+    await sweepDatabases(postgresUrl, runName);
+    project.provide('postgresUrl', postgresUrl);
+    project.provide('temporalAddress', temporalAddress);
+    return async () => {
+      await dropDatabases(postgresUrl, runName);
+      await finish();
+    };
+  } catch (error) {
+    await finish();
+    throw error;
+  }
+}
+
+// Vitest does not tell a set-up which files were asked for; its command line does.
+function onlyUnitTests(): boolean {
+  const asked = process.argv
+    .slice(2)
+    .filter((word) => !word.startsWith('-') && !['run', 'watch'].includes(word));
+  const unit = join(projectRoot, 'tests', 'unit');
+  return asked.length > 0 && asked.every((path) => resolve(path).startsWith(unit));
+}
+
+async function startPostgres(supervisor: Supervisor, directory: string, port: number): Promise<string> {
+  const given = readLocalConfig().DATABASE_URL;
+  if (given) {
+    await checkGivenPostgres(given);
+    return given;
+  }
+  const { url, spec } = await preparePostgres({
+    directory: join(directory, 'postgres'),
+    port,
+    durable: false,
+    report,
+  });
+  await supervisor.start(spec);
+  return url;
+}
+
+async function startTemporal(supervisor: Supervisor, port: number): Promise<string> {
+  const given = readLocalConfig().TEMPORAL_ADDRESS;
+  if (given) {
+    await checkGivenTemporal(given);
+    return given;
+  }
+  await supervisor.start(await prepareTemporal({ port, report }));
+  return `127.0.0.1:${port}`;
+}
+
+/** Directories of runs that are gone: what still runs there is ended, then they are removed. */
+async function sweepDirectories(): Promise<void> {
+  for (const name of readdirSync(testsDirectory)) {
+    const directory = join(testsDirectory, name);
+    if (!/^\d+$/.test(name) || isAlive(Number(name)) || !existsSync(directory)) continue;
+    await endLeftovers(join(directory, 'processes.json'));
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function report(message: string): void {
+  process.stderr.write(`${message}\n`);
+}
