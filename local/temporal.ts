@@ -1,7 +1,10 @@
 /** Temporal's dev server: how it is started, and whether it answers. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { SEARCH_ATTRIBUTES } from '../protocol/workflow.js';
 import type { ProcessSpec } from './processes.js';
 import type { Progress } from './progress.js';
 import { findTemporal } from './temporal-binary.js';
@@ -15,13 +18,10 @@ export interface TemporalOptions {
   readonly report: Progress;
 }
 
-const SEARCH_ATTRIBUTES = {
-  TenantId: 'Keyword',
-  DeletionStatus: 'Keyword',
-  FailedServices: 'KeywordList',
-} as const;
 // As in temporal.api.enums.v1.IndexedValueType.
 const INDEXED_VALUE_TYPES = { Keyword: 2, KeywordList: 7 } as const;
+const GRPC_NOT_FOUND = 5;
+const NAMESPACE_KNOWN_WITHIN_MS = 20_000;
 
 /** Finds or builds Temporal, and says how to start it. */
 export async function prepareTemporal(options: TemporalOptions): Promise<ProcessSpec> {
@@ -45,12 +45,12 @@ export async function prepareTemporal(options: TemporalOptions): Promise<Process
   };
 }
 
-/** Whether Temporal and its namespace answer at this address. */
-export async function temporalAnswers(address: string): Promise<boolean> {
+/** Whether Temporal and a namespace of it answer at this address. */
+export async function temporalAnswers(address: string, namespace = 'default'): Promise<boolean> {
   let connection: Connection | undefined;
   try {
     connection = await Connection.connect({ address, connectTimeout: 2_000 });
-    await connection.workflowService.describeNamespace({ namespace: 'default' });
+    await connection.workflowService.describeNamespace({ namespace });
     return true;
   } catch {
     return false;
@@ -59,8 +59,8 @@ export async function temporalAnswers(address: string): Promise<boolean> {
   }
 }
 
-/** A server given by TEMPORAL_ADDRESS has to answer, and gets the search attributes that it lacks. */
-export async function checkGivenTemporal(address: string): Promise<void> {
+/** A server given by TEMPORAL_ADDRESS has to answer, and gets the namespace and the search attributes that it lacks. */
+export async function checkGivenTemporal(address: string, namespace = 'default'): Promise<void> {
   let connection: Connection;
   try {
     connection = await Connection.connect({ address, connectTimeout: 5_000 });
@@ -71,15 +71,43 @@ export async function checkGivenTemporal(address: string): Promise<void> {
     );
   }
   try {
-    const namespace = 'default';
-    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-    const missing = Object.entries(SEARCH_ATTRIBUTES).filter(([name]) => !(name in (customAttributes ?? {})));
-    if (missing.length === 0) return;
-    await connection.operatorService.addSearchAttributes({
-      namespace,
-      searchAttributes: Object.fromEntries(missing.map(([name, type]) => [name, INDEXED_VALUE_TYPES[type]])),
-    });
+    await ensureNamespace(connection, namespace);
+    await ensureSearchAttributes(connection, namespace);
   } finally {
     await connection.close();
+  }
+}
+
+async function ensureNamespace(connection: Connection, namespace: string): Promise<void> {
+  try {
+    await connection.workflowService.describeNamespace({ namespace });
+    return;
+  } catch (error) {
+    if ((error as { code?: number }).code !== GRPC_NOT_FOUND) throw error;
+  }
+  await connection.workflowService.registerNamespace({
+    namespace,
+    workflowExecutionRetentionPeriod: msToTs('24h'),
+  });
+}
+
+async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<void> {
+  // The server's parts learn of a new namespace one after the other.
+  for (const deadline = Date.now() + NAMESPACE_KNOWN_WITHIN_MS; ; await sleep(200)) {
+    try {
+      const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+      const missing = Object.entries(SEARCH_ATTRIBUTES).filter(
+        ([name]) => !(name in (customAttributes ?? {})),
+      );
+      if (missing.length === 0) return;
+      await connection.operatorService.addSearchAttributes({
+        namespace,
+        searchAttributes: Object.fromEntries(
+          missing.map(([name, type]) => [name, INDEXED_VALUE_TYPES[type]]),
+        ),
+      });
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
   }
 }

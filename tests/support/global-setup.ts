@@ -10,6 +10,7 @@ import { freePorts } from '../../local/ports.js';
 import { checkGivenPostgres, preparePostgres } from '../../local/postgres.js';
 import { endLeftovers } from '../../local/process-table.js';
 import { Supervisor } from '../../local/processes.js';
+import { settled } from '../../local/settled.js';
 import { checkGivenTemporal, prepareTemporal } from '../../local/temporal.js';
 import type {} from './provided.js';
 import { dropDatabases, sweepDatabases } from './test-databases.js';
@@ -43,7 +44,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
   try {
     const [postgresPort = 0, temporalPort = 0] = await freePorts(2);
-    const [postgresUrl, temporalAddress] = await Promise.all([
+    const [postgresUrl, temporalAddress] = await settled([
       startPostgres(supervisor, directory, postgresPort),
       startTemporal(supervisor, temporalPort),
     ]);

@@ -1,0 +1,42 @@
+/** Signing keys and the files that name who is trusted, for a platform on this machine. */
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type KeyPurpose, readSigningKeys, writeSigningKey } from '../protocol/keys.js';
+import { localIssuerEntry } from '../protocol/local-issuer.js';
+
+/** Where the keys of a platform lie. */
+export interface KeyFiles {
+  /** `SIGNING_KEYS_DIR`. */
+  readonly signingKeysDirectory: string;
+  /** Public keys by which services check the platform's tokens: `PLATFORM_JWKS`. */
+  readonly platformJwks: string;
+  /** `TOKEN_ISSUERS_FILE`: the local issuer of user tokens, and no other. */
+  readonly tokenIssuersFile: string;
+}
+
+/** Makes what is missing; keys that are there stay. */
+export async function prepareKeys(directory: string): Promise<KeyFiles> {
+  const signingKeysDirectory = join(directory, 'keys');
+  const publicDirectory = join(directory, 'public-keys');
+  mkdirSync(publicDirectory, { recursive: true });
+  for (const purpose of ['service-token', 'user-token'] as const) {
+    if (!hasKey(signingKeysDirectory, purpose)) await writeSigningKey(signingKeysDirectory, purpose);
+  }
+  const publish = async (purpose: KeyPurpose) => {
+    const file = join(publicDirectory, `${purpose}.jwks.json`);
+    writeJson(file, (await readSigningKeys(signingKeysDirectory, purpose)).jwks);
+    return file;
+  };
+  const platformJwks = await publish('service-token');
+  const tokenIssuersFile = join(directory, 'token-issuers.json');
+  writeJson(tokenIssuersFile, [localIssuerEntry(await publish('user-token'))]);
+  return { signingKeysDirectory, platformJwks, tokenIssuersFile };
+}
+
+function hasKey(directory: string, purpose: KeyPurpose): boolean {
+  return existsSync(directory) && readdirSync(directory).some((name) => name.startsWith(`${purpose}.`));
+}
+
+function writeJson(file: string, content: unknown): void {
+  writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`);
+}

@@ -1,0 +1,220 @@
+/**
+ * A whole platform on this machine: PostgreSQL, migrations, Temporal, the services, the worker and the API, each a
+ * process. `npm start`, the demo, and the tests that end processes are built on it.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { databaseUrlName } from '../config.js';
+import { migrate, migrationOwners } from '../prisma/migrate.js';
+import type { RegistryEntry } from '../protocol/registry.js';
+import { prepareKeys } from './keys.js';
+import type { Echo } from './log-lines.js';
+import { freePort, freePorts, isFree } from './ports.js';
+import { checkGivenPostgres, ensureDatabase, preparePostgres } from './postgres.js';
+import { type ManagedProcess, Supervisor } from './processes.js';
+import type { Progress } from './progress.js';
+import { createLocalRoles, urlForRole } from './roles.js';
+import { type PlatformFiles, platformProcesses, writeRegistry } from './platform-processes.js';
+import { settled } from './settled.js';
+import { checkGivenTemporal, prepareTemporal } from './temporal.js';
+
+export interface PlatformPorts {
+  readonly api: number;
+  readonly temporal: number;
+  readonly temporalUi: number;
+  /** The services take this one and those that follow. */
+  readonly servicesFirst: number;
+}
+
+export interface PlatformOptions {
+  /** Everything that the platform keeps: data, keys, logs, the table of its processes. */
+  readonly directory: string;
+  /** Free ones by default. */
+  readonly ports?: PlatformPorts;
+  /** A superuser's URL of a database that exists; by default a PostgreSQL of the platform's own. */
+  readonly databaseUrl?: string | undefined;
+  /** A Temporal that runs; by default one of the platform's own. */
+  readonly temporal?: { readonly address: string; readonly namespace?: string } | undefined;
+  /** Services that get a process each; the others share one. */
+  readonly ownProcess?: readonly string[] | 'all';
+  /** Participants that run elsewhere and have to agree too. */
+  readonly foreignServices?: readonly RegistryEntry[];
+  /** For the API, the worker and the services; what is not set here comes from this process's environment. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Whether a process that ends unasked is started again. */
+  readonly keepRunning?: boolean;
+  readonly onProgress?: Progress;
+  readonly echo?: Echo;
+}
+
+export interface PlatformService {
+  readonly name: string;
+  readonly url: string;
+  /** The database as the service's role; null for a participant that runs elsewhere. */
+  readonly databaseUrl: string | null;
+}
+
+export interface Platform {
+  readonly apiUrl: string;
+  readonly temporalAddress: string;
+  readonly temporalNamespace: string;
+  /** Null where Temporal was given. */
+  readonly temporalUiUrl: string | null;
+  /** Superuser's. */
+  readonly databaseUrl: string;
+  readonly recordsDatabaseUrl: string;
+  readonly services: readonly PlatformService[];
+  readonly files: PlatformFiles;
+  /** In the order of their start. */
+  readonly processes: readonly ManagedProcess[];
+  /** The process of that name: `postgres`, `temporal`, `services`, `service-<name>`, `worker`, `api`. */
+  process(name: string): ManagedProcess;
+  stop(): Promise<void>;
+}
+
+/** Brings a platform up; done when every process is ready. What fails on the way is stopped again. */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const report = options.onProgress ?? (() => undefined);
+  mkdirSync(options.directory, { recursive: true });
+  const supervisor = new Supervisor({
+    directory: options.directory,
+    keepRunning: options.keepRunning ?? false,
+    report,
+    ...(options.echo && { echo: options.echo }),
+  });
+  try {
+    return await bringUp(options, supervisor, report);
+  } catch (error) {
+    await supervisor.stop();
+    throw error;
+  }
+}
+
+async function bringUp(
+  options: PlatformOptions,
+  supervisor: Supervisor,
+  report: Progress,
+): Promise<Platform> {
+  const ports = options.ports ?? (await somePorts());
+  const [databaseUrl, temporal] = await settled([
+    bringUpDatabase(options, supervisor, report),
+    bringUpTemporal(options, ports, supervisor, report),
+  ]);
+
+  const local = migrationOwners()
+    .filter((owner) => owner.name !== 'lethe')
+    .map(({ name, role }, index) => ({
+      name,
+      url: `http://127.0.0.1:${ports.servicesFirst + index}`,
+      port: ports.servicesFirst + index,
+      databaseUrl: urlForRole(databaseUrl, role),
+    }));
+  const foreign = (options.foreignServices ?? []).map(({ name, url }) => ({ name, url, databaseUrl: null }));
+  const files = {
+    ...(await prepareKeys(options.directory)),
+    servicesFile: writeRegistry(options.directory, local, options.foreignServices ?? []),
+  };
+  const recordsDatabaseUrl = urlForRole(databaseUrl, 'lethe_records');
+  const { services, worker, api } = platformProcesses({
+    files,
+    services: local,
+    ownProcess: options.ownProcess ?? [],
+    apiPort: ports.api,
+    workerHealthPort: await freePort(),
+    environment: {
+      ...options.environment,
+      RECORDS_DATABASE_URL: recordsDatabaseUrl,
+      TEMPORAL_ADDRESS: temporal.address,
+      TEMPORAL_NAMESPACE: temporal.namespace,
+      ...Object.fromEntries(local.map((one) => [databaseUrlName(one.name), one.databaseUrl])),
+    },
+  });
+  report(`Starting ${local.length} services, the worker and the API`);
+  await settled([...services, worker, api].map((spec) => supervisor.start(spec)));
+
+  return {
+    apiUrl: `http://127.0.0.1:${ports.api}`,
+    temporalAddress: temporal.address,
+    temporalNamespace: temporal.namespace,
+    temporalUiUrl: options.temporal ? null : `http://127.0.0.1:${ports.temporalUi}`,
+    databaseUrl,
+    recordsDatabaseUrl,
+    services: [
+      ...local.map(({ name, url, databaseUrl: own }) => ({ name, url, databaseUrl: own })),
+      ...foreign,
+    ],
+    files,
+    processes: supervisor.processes,
+    process: (name) => {
+      const found = supervisor.processes.find((one) => one.name === name);
+      if (found) return found;
+      const known = supervisor.processes.map((one) => one.name).join(', ');
+      throw new Error(`The platform has no process ${name}; it has ${known}.`);
+    },
+    stop: () => supervisor.stop(),
+  };
+}
+
+async function bringUpDatabase(
+  options: PlatformOptions,
+  supervisor: Supervisor,
+  report: Progress,
+): Promise<string> {
+  const databaseUrl = options.databaseUrl ?? (await ownDatabase(options.directory, supervisor, report));
+  if (options.databaseUrl) await checkGivenPostgres(databaseUrl);
+  await createLocalRoles(databaseUrl);
+  const done = await migrate({ databaseUrl });
+  const applied = done.reduce((sum, one) => sum + one.applied.length, 0);
+  if (applied > 0) report(`Applied ${applied} migrations of ${done.length} owners`);
+  return databaseUrl;
+}
+
+async function ownDatabase(directory: string, supervisor: Supervisor, report: Progress): Promise<string> {
+  report('Starting PostgreSQL');
+  const { url, spec } = await preparePostgres({
+    directory: join(directory, 'postgres'),
+    port: await freePort(),
+    durable: true,
+    report,
+  });
+  await supervisor.start(spec);
+  return ensureDatabase(url, 'lethe');
+}
+
+async function bringUpTemporal(
+  options: PlatformOptions,
+  ports: PlatformPorts,
+  supervisor: Supervisor,
+  report: Progress,
+): Promise<{ address: string; namespace: string }> {
+  if (options.temporal) {
+    const { address, namespace = 'default' } = options.temporal;
+    await checkGivenTemporal(address, namespace);
+    return { address, namespace };
+  }
+  report('Starting Temporal');
+  const spec = await prepareTemporal({
+    port: ports.temporal,
+    uiPort: ports.temporalUi,
+    databaseFile: join(options.directory, 'temporal.db'),
+    report,
+  });
+  await supervisor.start(spec);
+  return { address: `127.0.0.1:${ports.temporal}`, namespace: 'default' };
+}
+
+async function somePorts(): Promise<PlatformPorts> {
+  const count = migrationOwners().length;
+  const [api = 0, temporal = 0, temporalUi = 0] = await freePorts(3);
+  return { api, temporal, temporalUi, servicesFirst: await freeRange(count) };
+}
+
+/** A port with as many free ones after it. */
+async function freeRange(count: number): Promise<number> {
+  for (;;) {
+    const first = await freePort();
+    if (first + count > 65_535) continue;
+    const range = Array.from({ length: count }, (_, index) => first + index);
+    if ((await Promise.all(range.map(isFree))).every(Boolean)) return first;
+  }
+}

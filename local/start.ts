@@ -1,0 +1,143 @@
+/** `npm start`: everything on this machine, until Ctrl-C. */
+import { join } from 'node:path';
+import { type LocalConfig, readLocalConfig } from '../config.js';
+import { migrationOwners } from '../prisma/migrate.js';
+import { tryLock } from './lock.js';
+import { echoToTerminal } from './log-lines.js';
+import { stateDirectory } from './paths.js';
+import { type Platform, type PlatformPorts, startPlatform } from './platform.js';
+import { isFree } from './ports.js';
+import { endLeftovers, readProcessTable } from './process-table.js';
+import { removeLocalEnvironment, writeLocalEnvironment } from './state.js';
+
+// PostgreSQL's and Temporal's own lines are for the file; a person looks at them when something is wrong.
+const QUIET = new Set(['postgres', 'temporal']);
+const STOPPING_AGAIN_AFTER_MS = 1_000;
+
+const say = (message: string): void => void process.stdout.write(`${message}\n`);
+
+async function main(): Promise<void> {
+  const config = readLocalConfig();
+  const release = tryLock(join(stateDirectory, 'start.lock'));
+  if (release === null) {
+    const supervisor = readProcessTable(join(stateDirectory, 'processes.json'))?.supervisor.pid;
+    throw new Error(
+      `Lethe is running already from this clone${supervisor ? ` (process ${supervisor})` : ''}: its addresses are in .lethe/local.env. Stop that one first (Ctrl-C there${supervisor ? `, or kill ${supervisor}` : ''}).`,
+    );
+  }
+  process.once('exit', release);
+  const left = await endLeftovers(join(stateDirectory, 'processes.json'));
+  if (left.length > 0) say(`Ended what an earlier start left running: ${left.join(', ')}`);
+
+  const ports = portsOf(config);
+  await checkPorts(ports, config);
+  const terminal = echoToTerminal();
+  let platform: Platform | undefined;
+  onStop(async () => {
+    say('Stopping: services first, then Temporal, then PostgreSQL');
+    removeLocalEnvironment();
+    await platform?.stop();
+  });
+  platform = await startPlatform({
+    directory: stateDirectory,
+    ports,
+    databaseUrl: config.DATABASE_URL,
+    temporal: config.TEMPORAL_ADDRESS ? { address: config.TEMPORAL_ADDRESS } : undefined,
+    keepRunning: true,
+    onProgress: say,
+    echo: (name, line) => {
+      if (!QUIET.has(name)) terminal(name, line);
+    },
+  });
+  writeLocalEnvironment(platform);
+  say(summary(platform));
+}
+
+function portsOf(config: LocalConfig): PlatformPorts {
+  return {
+    api: config.API_PORT,
+    temporal: config.TEMPORAL_PORT,
+    temporalUi: config.TEMPORAL_UI_PORT,
+    servicesFirst: config.SERVICES_FIRST_PORT,
+  };
+}
+
+async function checkPorts(ports: PlatformPorts, config: LocalConfig): Promise<void> {
+  const services = migrationOwners().filter((owner) => owner.name !== 'lethe');
+  const wanted = [
+    { port: ports.api, what: 'the API', variable: 'API_PORT' },
+    ...(config.TEMPORAL_ADDRESS
+      ? []
+      : [
+          { port: ports.temporal, what: 'Temporal', variable: 'TEMPORAL_PORT' },
+          { port: ports.temporalUi, what: "Temporal's UI", variable: 'TEMPORAL_UI_PORT' },
+        ]),
+    ...services.map(({ name }, index) => ({
+      port: ports.servicesFirst + index,
+      what: `the service ${name}`,
+      variable: 'SERVICES_FIRST_PORT',
+    })),
+  ];
+  const free = await Promise.all(wanted.map(({ port }) => isFree(port)));
+  const taken = wanted.filter((_, index) => !free[index]);
+  if (taken.length === 0) return;
+  throw new Error(
+    [
+      'These ports are in use by another program:',
+      ...taken.map(
+        ({ port, what, variable }) => `  - ${port}, wanted for ${what}; choose another with ${variable}`,
+      ),
+      'Stop that program (`lsof -i :PORT` names it), or set the variables, e.g. `API_PORT=8090 npm start`.',
+    ].join('\n'),
+  );
+}
+
+/** Stops once, on Ctrl-C, on SIGTERM, and when the terminal or the npm that started this is gone. */
+function onStop(stop: () => Promise<void>): void {
+  let stoppingSince: number | undefined;
+  const begin = () => {
+    if (stoppingSince === undefined) {
+      stoppingSince = Date.now();
+      stop().then(
+        () => process.exit(0),
+        (error: unknown) => fail(error),
+      );
+    } else if (Date.now() - stoppingSince > STOPPING_AGAIN_AFTER_MS) {
+      say('Still stopping; what does not stop by itself is ended after 20 s');
+    }
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, begin);
+  // `kill` on npm ends npm and its shell, and tells nobody else.
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) begin();
+  }, 1_000).unref();
+}
+
+function summary(platform: Platform): string {
+  const log = join(stateDirectory, 'logs').replace(`${process.cwd()}/`, '');
+  return [
+    '',
+    'Lethe is running.',
+    `  API            ${platform.apiUrl}  (${platform.apiUrl}/docs)`,
+    ...(platform.temporalUiUrl ? [`  Temporal's UI  ${platform.temporalUiUrl}`] : []),
+    `  Temporal       ${platform.temporalAddress}`,
+    `  Services       ${platform.services.length}, each with an address in .lethe/local.env`,
+    `  Logs           ${log}/`,
+    '',
+    'Next, in another terminal:',
+    '  npm run seed -- --tenants 2 --rows 20000',
+    '  export LETHE_TOKEN=$(npm run --silent token -- --role operator)',
+    '  npm run lethe -- delete TENANT_ID',
+    '',
+    'Ctrl-C stops everything.',
+    '',
+  ].join('\n');
+}
+
+function fail(error: unknown): never {
+  process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+
+main().catch(fail);
