@@ -16,6 +16,7 @@ import type {} from './provided.js';
 import { dropDatabases, sweepDatabases } from './test-databases.js';
 
 const testsDirectory = join(stateDirectory, 'tests');
+const platformsDirectory = join(testsDirectory, 'platforms');
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const runName = `${hostname()
@@ -98,11 +99,13 @@ async function startTemporal(supervisor: Supervisor, port: number): Promise<stri
 
 /** Directories of runs that are gone: what still runs there is ended, then they are removed. */
 async function sweepDirectories(): Promise<void> {
-  for (const name of readdirSync(testsDirectory)) {
-    const directory = join(testsDirectory, name);
-    if (!/^\d+$/.test(name) || isAlive(Number(name)) || !existsSync(directory)) continue;
-    await endLeftovers(join(directory, 'processes.json'));
-    rmSync(directory, { recursive: true, force: true });
+  for (const parent of [testsDirectory, platformsDirectory]) {
+    for (const name of existsSync(parent) ? readdirSync(parent) : []) {
+      const pid = /^(\d+)(-\d+)?$/.exec(name)?.[1];
+      if (pid === undefined || isAlive(Number(pid))) continue;
+      await endLeftovers(join(parent, name, 'processes.json'));
+      rmSync(join(parent, name), { recursive: true, force: true });
+    }
   }
 }
 

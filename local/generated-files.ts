@@ -1,0 +1,11 @@
+/** Every generated file of this repository. Whoever generates one adds it here, and it is checked from then on. */
+
+export interface GeneratedFile {
+  /** From the root of the repository. */
+  readonly path: string;
+  readonly render: () => Promise<string>;
+}
+
+export async function generatedFiles(): Promise<readonly GeneratedFile[]> {
+  return [];
+}

@@ -1,0 +1,28 @@
+/** The one-shot before the first start and after each upgrade: roles, then every owner's migrations. */
+import { type MigrateConfig, readMigrateConfig } from '../config.js';
+import { migrate, migrationOwners } from './migrate.js';
+import { createRoles } from './migrate-roles.js';
+
+const say = (message: string): void => void process.stdout.write(`${message}\n`);
+
+async function main(config: MigrateConfig): Promise<void> {
+  const owners = migrationOwners();
+  await createRoles({
+    databaseUrl: config.DATABASE_URL,
+    roles: owners.map((owner) => owner.role),
+    passwordOf: (role) => (role === 'lethe_records' ? config.RECORDS_PASSWORD : config.SERVICES_PASSWORD),
+  });
+  say(`${owners.length} roles are there`);
+  await migrate({
+    databaseUrl: config.DATABASE_URL,
+    onProgress: ({ owner, applied }) =>
+      say(applied.length === 0 ? `${owner}: current` : `${owner}: applied ${applied.join(', ')}`),
+  });
+}
+
+try {
+  await main(readMigrateConfig());
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

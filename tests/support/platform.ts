@@ -1,0 +1,53 @@
+/** A platform of processes for a test: a database of its own, free ports, and nothing left behind. */
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { readLocalConfig } from '../../config.js';
+import { stateDirectory } from '../../local/paths.js';
+import { type Platform, type PlatformOptions, startPlatform } from '../../local/platform.js';
+import { createTestDatabase } from './postgres.js';
+
+export interface TestPlatform extends Platform {
+  /** What a process printed so far. */
+  logOf(process: string): string;
+}
+
+export type TestPlatformOptions = Partial<
+  Pick<PlatformOptions, 'ownProcess' | 'foreignServices' | 'environment' | 'keepRunning' | 'echo'>
+>;
+
+let started = 0;
+
+/** Starts one. Its Temporal is its own, so that a test may end it; where one is given, it is a namespace of that. */
+export async function startTestPlatform(options: TestPlatformOptions = {}): Promise<TestPlatform> {
+  const database = await createTestDatabase({ template: 'platform' });
+  started += 1;
+  const name = `${process.pid}-${started}`;
+  const directory = join(stateDirectory, 'tests', 'platforms', name);
+  const given = readLocalConfig().TEMPORAL_ADDRESS;
+  const cleanUp = async () => {
+    await database.drop();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    const platform = await startPlatform({
+      directory,
+      databaseUrl: database.url,
+      temporal: given ? { address: given, namespace: `lethe-${name}` } : undefined,
+      ...options,
+    });
+    return {
+      ...platform,
+      logOf: (process) => {
+        const file = join(directory, 'logs', `${process}.log`);
+        return existsSync(file) ? readFileSync(file, 'utf8') : '';
+      },
+      stop: async () => {
+        await platform.stop();
+        await cleanUp();
+      },
+    };
+  } catch (error) {
+    await cleanUp();
+    throw error;
+  }
+}
