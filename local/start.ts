@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   const terminal = echoToTerminal();
   let platform: Platform | undefined;
   onStop(async () => {
-    say('Stopping: services first, then Temporal, then PostgreSQL');
+    say('Stopping the API, the worker and the services, then what they stand on');
     removeLocalEnvironment();
     await platform?.stop();
   });
@@ -110,7 +110,7 @@ function onStop(stop: () => Promise<void>): void {
   // `kill` on npm ends npm and its shell, and tells nobody else.
   const parent = process.ppid;
   setInterval(() => {
-    if (process.ppid !== parent) begin();
+    if (process.ppid !== parent && stoppingSince === undefined) begin();
   }, 1_000).unref();
 }
 
