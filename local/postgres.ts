@@ -22,6 +22,8 @@ export interface PostgresOptions {
 export interface PreparedPostgres {
   /** Superuser's URL of the database `postgres`. */
   readonly url: string;
+  /** Where its data really lies. */
+  readonly dataDirectory: string;
   readonly spec: ProcessSpec;
 }
 
@@ -55,6 +57,7 @@ export async function preparePostgres(options: PostgresOptions): Promise<Prepare
   const url = `postgres://postgres:${password}@127.0.0.1:${options.port}/postgres`;
   return {
     url,
+    dataDirectory: directory,
     spec: {
       name: 'postgres',
       command: postgres,

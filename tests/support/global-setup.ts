@@ -37,16 +37,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const directory = join(testsDirectory, release ? 'kept' : String(process.pid));
   await endLeftovers(join(directory, 'processes.json'));
   const supervisor = new Supervisor({ directory, keepRunning: false, report });
+  const removals = [directory];
   const finish = async () => {
     await supervisor.stop();
-    if (!release) rmSync(directory, { recursive: true, force: true });
+    if (!release) for (const path of removals) rmSync(path, { recursive: true, force: true });
     release?.();
   };
 
   try {
     const [postgresPort = 0, temporalPort = 0] = await freePorts(2);
     const [postgresUrl, temporalAddress] = await settled([
-      startPostgres(supervisor, directory, postgresPort),
+      startPostgres(supervisor, directory, postgresPort, removals),
       startTemporal(supervisor, temporalPort),
     ]);
     await sweepDatabases(postgresUrl, runName);
@@ -71,18 +72,25 @@ function onlyUnitTests(): boolean {
   return asked.length > 0 && asked.every((path) => resolve(path).startsWith(unit));
 }
 
-async function startPostgres(supervisor: Supervisor, directory: string, port: number): Promise<string> {
+async function startPostgres(
+  supervisor: Supervisor,
+  directory: string,
+  port: number,
+  removals: string[],
+): Promise<string> {
   const given = readLocalConfig().DATABASE_URL;
   if (given) {
     await checkGivenPostgres(given);
     return given;
   }
-  const { url, spec } = await preparePostgres({
+  const { url, dataDirectory, spec } = await preparePostgres({
     directory: join(directory, 'postgres'),
     port,
     durable: false,
     report,
   });
+  // Not always within the run's directory: see reachableDirectory.
+  removals.push(dataDirectory);
   await supervisor.start(spec);
   return url;
 }
