@@ -28,6 +28,9 @@ export interface PlatformProcessesOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+/** `SERVICE_TOKEN_ISSUER` of every local platform. */
+export const SERVICE_TOKEN_ISSUER = 'lethe';
+
 /** Writes the registry: every service of this repository, and those that run elsewhere. Gives the file. */
 export function writeRegistry(
   directory: string,
@@ -51,7 +54,7 @@ export function platformProcesses(options: PlatformProcessesOptions): {
   api: ProcessSpec;
 } {
   const { files, ownProcess } = options;
-  const common = { NODE_ENV: 'development', ...options.environment };
+  const common = { NODE_ENV: 'development', ...options.environment, SERVICE_TOKEN_ISSUER };
   const platform = {
     ...common,
     LETHE_SERVICES_FILE: files.servicesFile,

@@ -7,10 +7,10 @@ import { readSigningKeys } from '../protocol/keys.js';
 import { createLocalUserIssuer } from '../protocol/local-issuer.js';
 import { createTokenIssuer } from '../protocol/tokens.js';
 import { PLATFORM_ROLES, type PlatformRole, type TenantRole } from '../protocol/user-tokens.js';
+import { SERVICE_TOKEN_ISSUER } from './platform-processes.js';
 import { readLocalEnvironment } from './state.js';
 
 const TENANT_ROLES = ['owner', 'admin'] as const satisfies readonly TenantRole[];
-const ISSUER_OF_SERVICE_TOKENS = 'lethe';
 /** Who acts when nobody is named: a person of this laptop. */
 const SOMEBODY = '00000000-0000-7000-8000-000000000001';
 
@@ -54,7 +54,7 @@ async function serviceToken(options: Options, keys: string): Promise<string> {
   if (action !== 'manifest' && !tenant) throw new Error(`--action ${action} needs --tenant.`);
   const issuer = createTokenIssuer({
     key: (await readSigningKeys(keys, 'service-token')).signing,
-    issuer: ISSUER_OF_SERVICE_TOKENS,
+    issuer: SERVICE_TOKEN_ISSUER,
   });
   return issuer.issue({ audience: service, action, ...(action !== 'manifest' && { tenantId: tenant }) });
 }
