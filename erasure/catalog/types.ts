@@ -6,12 +6,31 @@ export interface Catalog {
   readonly databaseOid: number;
   /** `pg_control_system().system_identifier`, or null where the role may not read it. */
   readonly systemIdentifier: string | null;
+  /** The connected role. */
+  readonly role: string;
+  /**
+   * Tables of the declared schemas, and those elsewhere that a foreign key ties to them. Partitions are no tables of
+   * their own: they are leaves of their root.
+   */
   readonly tables: readonly CatalogTable[];
+  /** Keys between these tables. A clone of a partitioned table's key on its partitions is not repeated. */
   readonly foreignKeys: readonly ForeignKey[];
   /** `max_locks_per_transaction * (max_connections + max_prepared_transactions)`. */
   readonly lockTableSize: number;
   /** Publications `FOR ALL TABLES` or for Lethe's schema: they would copy the archive out. */
   readonly publicationsCoveringArchives: readonly string[];
+  /** Materialized views that read tables of the catalog: a copy of rows that only a refresh removes. */
+  readonly materializedViews: readonly MaterializedView[];
+  /** What the connected role may do in Lethe's own schema; false also where it does not exist. */
+  readonly letheSchema: { readonly exists: boolean; readonly usage: boolean; readonly create: boolean };
+}
+
+export interface MaterializedView {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  /** Roots of the tables that it reads. */
+  readonly tableOids: readonly number[];
 }
 
 export interface CatalogTable {
@@ -19,27 +38,36 @@ export interface CatalogTable {
   readonly schema: string;
   readonly name: string;
   readonly kind: 'table' | 'partitioned' | 'foreign';
+  /** Whether its schema is one of the declared. */
+  readonly declared: boolean;
+  /** Always false: partitions are leaves of their root. */
   readonly isPartition: boolean;
-  /** Parent of a partition or an inheritance child. */
+  /** Parents of an inheritance child. Each table of an inheritance tree counts as a table of its own. */
   readonly parentOids: readonly number[];
-  /** Relations with storage of their own: the leaves of a tree, or the table itself. */
+  /** Relations with storage of their own: the leaves of a partition tree, or the table itself. By name. */
   readonly leaves: readonly Relation[];
+  /** In the order of their numbers. */
   readonly columns: readonly Column[];
-  /** Column names; null where there is none. */
+  /** Column names, in the order of the key; null where there is none. */
   readonly primaryKey: readonly string[] | null;
   readonly indexes: readonly {
     readonly columns: readonly string[];
     readonly unique: boolean;
     readonly partial: boolean;
   }[];
+  /** Those of the table and, marked, those that only a partition has. */
   readonly triggers: readonly Trigger[];
+  /** Rewrite rules on writes; a statement that moves rows cannot run through one. */
+  readonly rules: readonly string[];
+  /** Of the table and its leaves together. `bypassed`: the connected role sees every row all the same. */
   readonly rowSecurity: { readonly enabled: boolean; readonly forced: boolean; readonly bypassed: boolean };
+  /** Published with deletes, and nothing identifies a row: PostgreSQL refuses the DELETE. */
   readonly replicaIdentityMissing: boolean;
   /** From `pg_class.reltuples`, summed over leaves; -1 where never analysed. */
   readonly estimatedRows: number;
   /** What the connected role may do here. On partitioned tables: on every leaf, too. */
   readonly privileges: Privileges;
-  /** Columns of type `oid` that may hold large objects. */
+  /** Belongs to an extension; such tables are ignored. */
   readonly extensionOwned: boolean;
 }
 
@@ -47,20 +75,26 @@ export interface Relation {
   readonly oid: number;
   readonly schema: string;
   readonly name: string;
-  /** Whether our fence's triggers are on this relation and enabled. */
+  readonly kind: 'table' | 'foreign';
+  /** Whether our fence's triggers, one for INSERT and one for UPDATE, are on this relation and enabled. */
   readonly fenced: boolean;
+  readonly privileges: Privileges;
+  /** Locks that a statement on this relation takes: itself and its indexes. */
+  readonly locks: number;
 }
 
 export interface Column {
   readonly attnum: number;
   readonly name: string;
-  /** As `format_type` gives it. */
+  /** As `format_type` gives it, schema-qualified unless PostgreSQL's own. */
   readonly type: string;
   readonly notNull: boolean;
   readonly generated: boolean;
   readonly identity: 'always' | 'default' | null;
   /** Whether the type is PostgreSQL's own and no domain, enum or composite; others are archived as text. */
   readonly builtIn: boolean;
+  /** The type below a domain, without modifiers: `uuid`, `text`, `character varying`, … */
+  readonly baseType: string;
 }
 
 export type KeyAction = 'no_action' | 'restrict' | 'cascade' | 'set_null' | 'set_default';
@@ -68,11 +102,17 @@ export type KeyAction = 'no_action' | 'restrict' | 'cascade' | 'set_null' | 'set
 export interface ForeignKey {
   readonly oid: number;
   readonly name: string;
+  /** The referencing table; the root where the key stands on a partition. */
   readonly childOid: number;
   readonly childColumns: readonly string[];
+  /** The referenced table; the root where the key points to a partition. */
   readonly parentOid: number;
   readonly parentColumns: readonly string[];
-  /** Fully qualified equality operators as in `conpfeqop`, e.g. `OPERATOR(pg_catalog.=)`. */
+  /** The partition that the key stands on, where it does not stand on the whole table. */
+  readonly childPartition: { readonly schema: string; readonly name: string } | null;
+  /** The partition that the key points to, where it does not point to the whole table. */
+  readonly parentPartition: { readonly schema: string; readonly name: string } | null;
+  /** Fully qualified equality operators as in `conpfeqop`, e.g. `OPERATOR(pg_catalog.=)`: parent's value on the left. */
   readonly operators: readonly string[];
   readonly match: 'simple' | 'full';
   readonly onDelete: KeyAction;
@@ -95,6 +135,8 @@ export interface Trigger {
   readonly level: 'row' | 'statement';
   readonly enabled: 'origin' | 'replica' | 'always' | 'disabled';
   readonly ours: boolean;
+  /** Only a partition has it: no part of the plan's hash. */
+  readonly onPartition: boolean;
 }
 
 export interface Privileges {

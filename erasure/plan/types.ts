@@ -1,5 +1,6 @@
 /** A plan: what the engine will do, table by table. Pure data, made from catalog and declaration. */
-import type { CatalogTable, ForeignKey } from '../catalog/types.js';
+import type { Catalog, CatalogTable, ForeignKey } from '../catalog/types.js';
+import type { Declaration } from '../declaration.js';
 
 export interface Plan {
   /** SHA-256 over owned tables, columns, keys, triggers and policies, of partition roots. */
@@ -8,21 +9,34 @@ export interface Plan {
   readonly tables: readonly PlannedTable[];
   /** Order of deletion, children first; restoration goes the other way. */
   readonly units: readonly Unit[];
+  /** Keys into tables that are deleted from, whose value is set to null in rows that stay. */
+  readonly references: readonly PlannedReference[];
   readonly findings: readonly PlanFinding[];
   /** Tenant tables that the declaration does not name, as `schema.table`. */
   readonly unacceptedTables: readonly string[];
+  /** Every table that holds tenants' rows, accepted or not, in order of name: selections go through these. */
+  readonly ownedTables: readonly OwnedTable[];
+  readonly tenantType: Declaration['tenant']['type'];
+  /** What the plan was made from. */
+  readonly catalog: Catalog;
 }
 
-export interface PlannedTable {
+/** A table whose rows, or some of them, belong to tenants. */
+export interface OwnedTable {
   readonly table: CatalogTable;
   /** `schema.table`, quoted where needed: how it is shown and how the declaration names it. */
   readonly label: string;
-  readonly action: 'delete' | 'keep';
-  readonly triggers: 'none' | 'suppress' | 'fire';
   /** A row is the tenant's if any of these says so. */
   readonly ownership: readonly Ownership[];
+  /** Further keys that say the same as `ownership`; a row where they disagree is a conflict. */
+  readonly agreeing: readonly ForeignKey[];
   /** The ownership in words, for previews. */
   readonly ownedBy: string;
+}
+
+export interface PlannedTable extends OwnedTable {
+  readonly action: 'delete' | 'keep';
+  readonly triggers: 'none' | 'suppress' | 'fire';
 }
 
 export type Ownership =
@@ -31,8 +45,17 @@ export type Ownership =
 
 /** Tables that are moved in one statement, since acting keys or a cycle tie them. Most hold one table. */
 export interface Unit {
+  /** Children first, as far as there is such an order. */
   readonly tableOids: readonly number[];
   readonly reason: 'single' | 'acting_keys' | 'cycle';
+}
+
+export interface PlannedReference {
+  readonly key: ForeignKey;
+  /** PostgreSQL does it by the key's `SET NULL` or `SET DEFAULT`, or we do, since the declaration says `reference`. */
+  readonly nulledBy: 'key' | 'declaration';
+  /** Columns that are nulled. */
+  readonly columns: readonly string[];
 }
 
 export interface PlanFinding {
