@@ -180,7 +180,7 @@ export type ServicesConfig = z.output<typeof serviceVariables> & {
 };
 /** Throws `ConfigurationError` that lists every fault. */
 export function readServicesConfig(environment: Environment = process.env): ServicesConfig {
-  const served = (environment['SERVE'] ?? '').split(',').map((entry) => entry.split(':')[0] ?? '');
+  const served = (environment.SERVE ?? '').split(',').map((entry) => entry.split(':')[0] ?? '');
   const urls = z.object(
     Object.fromEntries(served.filter(Boolean).map((name) => [databaseUrlName(name), databaseUrl])),
   );

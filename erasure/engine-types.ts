@@ -16,6 +16,8 @@ export interface Preview {
 export interface Waiting {
   readonly kind: 'older_transaction' | 'lock';
   readonly since: Date;
+  /** PostgreSQL's own words, with table and SQLSTATE where there is one; no values of rows. */
+  readonly reason: string;
   /** Process id and user of what blocks; age only where the role may see it. Never query text. */
   readonly blockers: readonly string[];
 }

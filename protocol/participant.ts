@@ -10,6 +10,8 @@ export const finding = z.strictObject({
   code: z.string().min(1).max(80),
   severity: z.enum(['info', 'warning', 'refusal']),
   table: tableName.nullable(),
+  /** The privilege that is missing, where that is what was found, e.g. `DELETE`. */
+  privilege: z.string().max(80).nullable(),
   message: z.string().max(2000),
   /** What a person does about it. */
   remedy: z.string().max(2000),
@@ -64,6 +66,8 @@ export type DeletionRequest = z.input<typeof deletionRequest>;
 export const sliceWait = z.strictObject({
   kind: z.enum(['older_transaction', 'lock']),
   since: timestamp,
+  /** PostgreSQL's own words, with table and SQLSTATE where there is one; no values of rows. */
+  reason: z.string().max(1000),
   /** Process id, user and, where the role may see it, age of what blocks. */
   blockers: z.array(z.string().max(500)).max(50),
 });

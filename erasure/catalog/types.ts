@@ -46,6 +46,8 @@ export interface CatalogTable {
   readonly parentOids: readonly number[];
   /** Relations with storage of their own: the leaves of a partition tree, or the table itself. By name. */
   readonly leaves: readonly Relation[];
+  /** Whether our fence's triggers are on the table itself and enabled. On partitioned tables, see the leaves too. */
+  readonly fenced: boolean;
   /** In the order of their numbers. */
   readonly columns: readonly Column[];
   /** Column names, in the order of the key; null where there is none. */

@@ -62,6 +62,8 @@ export interface PlanFinding {
   readonly code: string;
   readonly severity: 'info' | 'warning' | 'refusal';
   readonly table: string | null;
+  /** The privilege that is missing, where that is what was found, e.g. `DELETE`. */
+  readonly privilege: string | null;
   readonly message: string;
   readonly remedy: string;
 }

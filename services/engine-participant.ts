@@ -1,0 +1,170 @@
+/** The deletion protocol over the engine: turns its answers into those of the wire. */
+import type { Engine, LedgerStatus, Preview, Verification, Waiting } from '../erasure/engine-types.js';
+import { PROTOCOL_VERSION } from '../protocol/common.js';
+import type {
+  DeletionPreview,
+  DeletionStatus,
+  Manifest,
+  SliceWait,
+  Verification as WireVerification,
+} from '../protocol/participant.js';
+import { Problem } from '../protocol/problems.js';
+import type { Participant } from './http/participant.js';
+
+export interface EngineParticipantOptions {
+  readonly name: string;
+  /** How late writes are kept out, as the declaration says. */
+  readonly fence: 'trigger' | 'application' | 'none';
+  readonly engine: Engine;
+  /** How long `DELETE` works before it asks to be called again. */
+  readonly deleteWithinMs?: number;
+}
+
+const SLICE_MS = 5_000;
+const DELETE_WITHIN_MS = 60_000;
+
+/** A participant whose rows lie in PostgreSQL: everything can be staged, restored and purged. */
+export function engineParticipant(options: EngineParticipantOptions): Participant {
+  const { name, fence, engine, deleteWithinMs = DELETE_WITHIN_MS } = options;
+  return {
+    name,
+    calls: {
+      preview: async ({ params }) => wirePreview(name, await engine.preview(params.tenant_id)),
+      advance: async ({ params, body, claims }) => {
+        if (body.target === 'staged' && body.plan_hash === undefined) {
+          throw new Problem('validation_failed', 'To stage, the hash of the plan that was shown is needed.', {
+            errors: [{ path: 'body.plan_hash', message: 'is needed at the target staged' }],
+          });
+        }
+        const supersedes = body.target === 'purged' ? claims.supersedes_job_id : undefined;
+        const status = await engine.advance({
+          tenantId: params.tenant_id,
+          jobId: params.job_id,
+          target: body.target,
+          timeBudgetMs: body.time_budget_ms,
+          ...(body.plan_hash !== undefined && { planHash: body.plan_hash }),
+          ...(supersedes !== undefined && { supersedesJobId: supersedes }),
+        });
+        return wireStatus(name, status);
+      },
+      deleteNow: async ({ params, query, claims, signal }) => {
+        const until = Date.now() + deleteWithinMs;
+        for (;;) {
+          const { state, tables } = await engine.advance({
+            tenantId: params.tenant_id,
+            jobId: query.job_id,
+            target: 'purged',
+            timeBudgetMs: Math.min(SLICE_MS, Math.max(until - Date.now(), 100)),
+            ...(claims.supersedes_job_id !== undefined && { supersedesJobId: claims.supersedes_job_id }),
+          });
+          if (state === 'purged') {
+            return {
+              tenant_id: params.tenant_id,
+              service_name: name,
+              success: true,
+              deleted_counts: Object.fromEntries(tables.map(({ table, rows }) => [table, rows])),
+              errors: [],
+            };
+          }
+          if (signal.aborted || Date.now() >= until) {
+            const detail =
+              'The deletion has not finished yet; the same request again goes on where it stands.';
+            throw new Problem('database_busy', detail, { state, job_id: query.job_id }, 1);
+          }
+        }
+      },
+      status: async ({ params }) => wireStatus(name, await engine.status(params.tenant_id, params.job_id)),
+      verification: async ({ params, query }) =>
+        wireVerification(name, await engine.verify(params.tenant_id, query.job_id ?? null)),
+      manifest: async (): Promise<Manifest> => {
+        const { planHash, tables, unacceptedTables, findings, openJobs } = await engine.manifest();
+        return {
+          service_name: name,
+          protocol_version: PROTOCOL_VERSION,
+          reversible: true,
+          fence,
+          plan_hash: planHash,
+          tables: tables.map(({ table, action, ownedBy }) => ({ table, action, owned_by: ownedBy })),
+          unaccepted_tables: [...unacceptedTables],
+          findings: [...findings],
+          open_jobs: openJobs.map(({ tenantId, jobId, state }) => ({
+            tenant_id: tenantId,
+            job_id: jobId,
+            state,
+          })),
+        };
+      },
+    },
+    exportRows: (tenantId, jobId) => engine.exportRows(tenantId, jobId),
+    ready: () => engine.ready(),
+    close: () => engine.close(),
+  };
+}
+
+function wirePreview(service: string, preview: Preview): DeletionPreview {
+  return {
+    tenant_id: preview.tenantId,
+    service_name: service,
+    plan_hash: preview.planHash,
+    reversible: true,
+    total_rows: preview.totalRows,
+    tables: preview.tables.map(({ table, action, rows, ownedBy }) => ({
+      table,
+      action,
+      rows,
+      owned_by: ownedBy,
+    })),
+    findings: [...preview.findings],
+  };
+}
+
+function wireStatus(service: string, status: LedgerStatus): DeletionStatus {
+  return {
+    tenant_id: status.tenantId,
+    job_id: status.jobId,
+    service_name: service,
+    state: status.state,
+    plan_hash: status.planHash,
+    tables: status.tables.map(({ table, rows }) => ({ table, rows })),
+    rows_done: status.rowsDone,
+    rows_total: status.rowsTotal,
+    waiting_for: wireWait(status.waitingFor),
+    staged_at: status.stagedAt?.toISOString() ?? null,
+    restored_at: status.restoredAt?.toISOString() ?? null,
+    purged_at: status.purgedAt?.toISOString() ?? null,
+    restorable: status.restorable && {
+      possible: status.restorable.possible,
+      reasons: [...status.restorable.reasons],
+    },
+  };
+}
+
+function wireVerification(service: string, found: Verification): WireVerification {
+  return {
+    tenant_id: found.tenantId,
+    job_id: found.jobId,
+    service_name: service,
+    clean: found.clean,
+    rows_left: found.rowsLeft,
+    tables: found.tables.map(({ table, liveRows, archivedRows }) => ({
+      table,
+      live_rows: liveRows,
+      archived_rows: archivedRows,
+    })),
+    horizon: found.horizon,
+    horizon_passed: found.horizonPassed,
+    waiting_for: wireWait(found.waitingFor),
+    verified_at: found.verifiedAt.toISOString(),
+  };
+}
+
+function wireWait(waiting: Waiting | null): SliceWait | null {
+  return (
+    waiting && {
+      kind: waiting.kind,
+      since: waiting.since.toISOString(),
+      reason: waiting.reason.slice(0, 1000),
+      blockers: waiting.blockers.slice(0, 50),
+    }
+  );
+}

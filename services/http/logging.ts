@@ -1,0 +1,57 @@
+/** Logs: structured, with job and request id, and without anything of a person or a secret. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { type Logger, pino } from 'pino';
+
+/**
+ * A logger for one service. Errors are written by name, code and stack alone: what a database adds to its errors
+ * (`detail`, `where`) quotes rows.
+ */
+export function createServiceLogger(options: { readonly service: string; readonly level: string }): Logger {
+  return pino({
+    level: options.level,
+    base: { service: options.service },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: plainError },
+  });
+}
+
+function plainError(error: unknown): unknown {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const { code } = error as { code?: unknown };
+  return {
+    type: error.name,
+    ...(typeof code === 'string' && { code }),
+    stack: error.stack,
+    ...(error.cause instanceof Error && { cause: plainError(error.cause) }),
+  };
+}
+
+/** The caller's request id where it is harmless, so that both logs can be read together; else one of our own. */
+export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.-]{1,100}$/.test(given) ? given : randomUUID();
+}
+
+/** One line per answered request: the route's pattern, not the address, which names the tenant. */
+export function logRequests(app: FastifyInstance): void {
+  app.addHook('onSend', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url;
+    const job = request.serviceToken?.job_id;
+    const quiet = route === '/healthz' || route === '/readyz' || route === '/metrics';
+    request.log[quiet ? 'debug' : 'info'](
+      {
+        method: request.method,
+        route,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+        ...(job !== undefined && { job_id: job }),
+      },
+      'answered',
+    );
+  });
+}
