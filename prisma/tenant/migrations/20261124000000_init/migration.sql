@@ -64,6 +64,7 @@ CREATE TABLE "lethe_tenant"."deletion_ledger" (
     "state" TEXT NOT NULL,
     "counts" JSONB NOT NULL,
     "purged_at" TIMESTAMPTZ(3),
+    "horizon" TEXT,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
     CONSTRAINT "deletion_ledger_pkey" PRIMARY KEY ("tenant_id","job_id")
