@@ -1,0 +1,26 @@
+import type { Declaration } from '../../erasure/declaration.js';
+
+export const orders: Declaration = {
+  name: 'orders',
+  schemas: ['orders'],
+  letheSchema: 'lethe_orders',
+  tenant: { columns: ['tenant_id'], type: 'uuid' },
+  fence: 'trigger',
+  tables: {
+    'orders.customers': { action: 'delete' },
+    'orders.customer_addresses': { action: 'delete' },
+    'orders.recurring_orders': { action: 'delete' },
+    'orders.orders': { action: 'delete' },
+    'orders.order_status_history': { action: 'delete' },
+    'orders.order_items': { action: 'delete' },
+    'orders.order_item_options': { action: 'delete' },
+    'orders.order_payments': { action: 'delete' },
+    'orders.order_feedback': { action: 'delete' },
+  },
+  references: {
+    // An order that came out of a recurring one stands on its own.
+    'orders.orders.recurring_order_id': 'reference',
+    // The history belongs to the order, not the order to its latest entry.
+    'orders.orders.latest_status_id': 'reference',
+  },
+};

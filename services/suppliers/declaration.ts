@@ -1,0 +1,28 @@
+import type { Declaration } from '../../erasure/declaration.js';
+
+export const suppliers: Declaration = {
+  name: 'suppliers',
+  schemas: ['suppliers'],
+  letheSchema: 'lethe_suppliers',
+  tenant: { columns: ['tenant_id'], type: 'uuid' },
+  fence: 'trigger',
+  tables: {
+    'suppliers.suppliers': { action: 'delete' },
+    'suppliers.supplier_contacts': { action: 'delete' },
+    'suppliers.supplier_contracts': { action: 'delete' },
+    'suppliers.price_lists': { action: 'delete' },
+    'suppliers.price_list_items': { action: 'delete' },
+    'suppliers.supplier_orders': { action: 'delete' },
+    'suppliers.supplier_order_items': { action: 'delete' },
+    'suppliers.supplier_delivery_items': { action: 'delete' },
+    'suppliers.supplier_payments': { action: 'delete' },
+    'suppliers.supplier_documents': { action: 'delete' },
+  },
+  references: {
+    // A renewal is a contract of its own.
+    'suppliers.supplier_contracts.renews_id': 'reference',
+    // A document belongs to one of the two; the other is null.
+    'suppliers.supplier_documents.contract_id': 'owns',
+    'suppliers.supplier_documents.order_id': 'owns',
+  },
+};
