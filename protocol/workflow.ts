@@ -35,6 +35,10 @@ export interface WakeUpdate {
 export const FAILURE_COMPENSATED = 'Compensated';
 export const FAILURE_REFUSED = 'Refused';
 
+/** How an activity fails where the record forbids what it was about to do: the run reads the record and follows it. */
+export const FAILURE_DECIDED = 'Decided';
+export const FAILURE_JOB_ENDED = 'JobEnded';
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Whether a tenant's key may be shown as it is (a UUID), or only as a keyed hash. */
