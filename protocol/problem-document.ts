@@ -6,6 +6,7 @@ export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
 /** Each code has its section in `docs/errors.md`; the type is a URN, since deployments have no common host. */
 const TYPE_PREFIX = 'urn:lethe:problem:';
 const LONGEST_DETAIL = 2_000;
+const MOST_UNKNOWN_FIELDS = 20;
 const LONGEST_RETRY_AFTER_SECONDS = 3_600;
 
 /** The document that a server answers with. `instance` is the request's id. */
@@ -29,7 +30,11 @@ export function toProblemDocument(problem: Problem, instance?: string): ProblemD
 interface FrameworkError {
   readonly code?: unknown;
   readonly statusCode?: unknown;
-  readonly validation?: readonly { readonly instancePath?: string; readonly message?: string }[];
+  readonly validation?: readonly {
+    readonly instancePath?: string;
+    readonly message?: string;
+    readonly params?: { readonly keys?: unknown };
+  }[];
   readonly validationContext?: string;
 }
 
@@ -41,10 +46,18 @@ export function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const { code, statusCode, validation, validationContext } = (error ?? {}) as FrameworkError;
   if (validation) {
-    const errors = validation.map(({ instancePath, message }) => ({
-      path: [validationContext ?? 'request', ...(instancePath ?? '').split('/').filter(Boolean)].join('.'),
-      message: message ?? 'is not allowed',
-    }));
+    const errors = validation.flatMap(({ instancePath, message, params }) => {
+      const place = [validationContext ?? 'request', ...(instancePath ?? '').split('/').filter(Boolean)];
+      // Fields that nobody knows are reported at the object that has them.
+      if (Array.isArray(params?.keys) && params.keys.length > 0) {
+        const unknown = params.keys.slice(0, MOST_UNKNOWN_FIELDS);
+        return unknown.map((key) => ({
+          path: [...place, String(key)].join('.'),
+          message: 'is not a known field',
+        }));
+      }
+      return [{ path: place.join('.'), message: message ?? 'is not allowed' }];
+    });
     const paths = errors.map((one) => one.path).join(', ');
     return new Problem('validation_failed', `Not allowed: ${paths}.`.slice(0, LONGEST_DETAIL), { errors });
   }

@@ -9,6 +9,7 @@ import type {
   Verification as WireVerification,
 } from '../protocol/participant.js';
 import { Problem } from '../protocol/problems.js';
+import { problemOfEngine } from './engine-problems.js';
 import type { Participant } from './http/participant.js';
 
 export interface EngineParticipantOptions {
@@ -96,6 +97,7 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
       },
     },
     exportRows: (tenantId, jobId) => engine.exportRows(tenantId, jobId),
+    translate: problemOfEngine,
     ready: () => engine.ready(),
     close: () => engine.close(),
   };

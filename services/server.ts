@@ -1,9 +1,8 @@
 /** The server that serves any participant over the deletion protocol. */
-import { fastify, type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import { validatorCompiler } from 'fastify-type-provider-zod';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { Registry } from 'prom-client';
 import type { TokenVerifier } from '../protocol/tokens.js';
-import { problemOfEngine } from './engine-problems.js';
 import { logRequests, requestIdOf } from './http/logging.js';
 import { registerOperations } from './http/operations.js';
 import type { Participant } from './http/participant.js';
@@ -40,6 +39,7 @@ export function buildServiceServer(options: ServiceServerOptions): FastifyInstan
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
   });
   app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
   app.removeAllContentTypeParsers();
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
@@ -48,7 +48,7 @@ export function buildServiceServer(options: ServiceServerOptions): FastifyInstan
     else parseJson(request, String(body), done);
   });
 
-  answerWithProblems(app, problemOfEngine);
+  answerWithProblems(app, participant.translate ?? ((error) => error));
   registerCalls(app, participant, verifier);
   logRequests(app);
   registerOperations(app, participant, metrics);

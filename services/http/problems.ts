@@ -2,13 +2,19 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { asProblem, PROBLEM_MEDIA_TYPE, toProblemDocument } from '../../protocol/problem-document.js';
 import { Problem } from '../../protocol/problems.js';
+import { withoutTenant } from './logging.js';
 
 /** `translate` turns errors of the service's own kind into problems, and leaves others as they are. */
 export function answerWithProblems(app: FastifyInstance, translate: (error: unknown) => unknown): void {
   app.setErrorHandler((error, request, reply) => {
     const problem = asProblem(translate(error));
-    if (problem.status >= 500) request.log.error({ err: error, code: problem.code }, problem.detail);
-    else request.log.info({ code: problem.code }, problem.detail);
+    const facts = {
+      code: problem.code,
+      ...(request.serviceToken?.job_id && { job_id: request.serviceToken.job_id }),
+    };
+    const message = withoutTenant(problem.detail, request);
+    if (problem.status >= 500) request.log.error({ ...facts, err: withoutTenant(error, request) }, message);
+    else request.log.info(facts, message);
     return send(reply, problem, request.id);
   });
   app.setNotFoundHandler((request, reply) =>

@@ -33,11 +33,12 @@ export function registerCalls(app: FastifyInstance, participant: Participant, ve
   for (const name of Object.keys(participant.calls) as CallName[]) {
     const handler = participant.calls[name] as CallHandler<CallName> | undefined;
     if (handler === undefined) continue;
-    const { method, path, params, query, body } = CALLS[name];
+    const { method, path, params, query, body, answer: form } = CALLS[name];
     app.route({
       method,
       url: path,
-      schema: { params, querystring: query, ...(body && { body }) },
+      // What does not fit the protocol is a fault of ours and is not sent.
+      schema: { params, querystring: query, ...(body && { body }), response: { '2xx': form } },
       onRequest: authenticate,
       preHandler: async (request) => allow(request, subjectOf(name, request as never)),
       handler: async (request, reply) => {

@@ -1,0 +1,157 @@
+/**
+ * The directory's own part of a deletion: the tenant's row and its memberships, last of all. It cannot stage: until
+ * then the tenant stays in place, suspended, so that its owner can look, cancel and come back. Users stay; they are
+ * people with accounts of their own.
+ */
+import { createHash } from 'node:crypto';
+import type { DeletionPreview, DeletionStatus, Verification } from '../../protocol/participant.js';
+import type { Tables, TenantDatabase } from './database.js';
+import { lockTenants, takeHorizon, viewHorizon } from './sql.js';
+import { checkTenantId } from './tenants.js';
+
+export const TENANTS = 'tenant.tenants';
+export const MEMBERS = 'tenant.tenant_members';
+
+/** What a deletion does, table by table. */
+export const PLAN = [
+  { table: MEMBERS, action: 'delete', owned_by: 'tenant.tenant_members.tenant_id' },
+  { table: TENANTS, action: 'delete', owned_by: 'tenant.tenants.id' },
+] as const;
+export const PLAN_HASH = createHash('sha256').update(JSON.stringify(PLAN)).digest('hex');
+
+type Counts = Readonly<Record<string, number>>;
+
+async function liveRows(tables: Tables, tenantId: string): Promise<Counts> {
+  const [members, tenants] = await Promise.all([
+    tables.tenantMember.count({ where: { tenantId } }),
+    tables.tenant.count({ where: { id: tenantId } }),
+  ]);
+  return { [MEMBERS]: members, [TENANTS]: tenants };
+}
+
+function sumOf(counts: Counts): number {
+  return Object.values(counts).reduce((sum, rows) => sum + rows, 0);
+}
+
+export async function preview(tables: Tables, service: string, tenantId: string): Promise<DeletionPreview> {
+  checkTenantId(tenantId);
+  const rows = await liveRows(tables, tenantId);
+  return {
+    tenant_id: tenantId,
+    service_name: service,
+    plan_hash: PLAN_HASH,
+    reversible: false,
+    total_rows: sumOf(rows),
+    tables: PLAN.map((planned) => ({ ...planned, rows: rows[planned.table] ?? 0 })),
+    findings: [],
+  };
+}
+
+/**
+ * Deletes, and leaves the tombstone and the counts with it, in one transaction. Asked again it finds nothing, or
+ * what a backup brought back, and adds that to the counts.
+ */
+export function purge(database: TenantDatabase, tenantId: string, jobId: string): Promise<void> {
+  checkTenantId(tenantId);
+  return database.transaction(async (tables) => {
+    await lockTenants(tables, [tenantId]);
+    const where = { tenantId_jobId: { tenantId, jobId } };
+    const earlier = await tables.deletionLedger.findUnique({ where });
+    const members = await tables.tenantMember.deleteMany({ where: { tenantId } });
+    const tenants = await tables.tenant.deleteMany({ where: { id: tenantId } });
+    const found = members.count + tenants.count;
+    if (earlier !== null && found === 0) return;
+    const before = countsOf(earlier?.counts);
+    const counts = {
+      [MEMBERS]: (before[MEMBERS] ?? 0) + members.count,
+      [TENANTS]: (before[TENANTS] ?? 0) + tenants.count,
+    };
+    await tables.deletionLedger.upsert({
+      where,
+      create: { tenantId, jobId, state: 'purged', counts, purgedAt: new Date() },
+      // Whatever brought rows back may have begun after the horizon that was taken.
+      update: { counts, horizon: null },
+    });
+    await tables.tenantTombstone.upsert({ where: { tenantId }, create: { tenantId, jobId }, update: {} });
+  });
+}
+
+export async function status(
+  tables: Tables,
+  service: string,
+  tenantId: string,
+  jobId: string,
+): Promise<DeletionStatus> {
+  checkTenantId(tenantId);
+  const row = await tables.deletionLedger.findUnique({ where: { tenantId_jobId: { tenantId, jobId } } });
+  const counts = countsOf(row?.counts);
+  return {
+    tenant_id: tenantId,
+    job_id: jobId,
+    service_name: service,
+    state: row === null ? 'absent' : 'purged',
+    plan_hash: row === null ? null : PLAN_HASH,
+    tables: Object.entries(counts).map(([table, rows]) => ({ table, rows })),
+    rows_done: sumOf(counts),
+    rows_total: row === null ? null : sumOf(counts),
+    waiting_for: null,
+    staged_at: null,
+    restored_at: null,
+    purged_at: row?.purgedAt?.toISOString() ?? null,
+    restorable: null,
+  };
+}
+
+/** What is left. With a job that was purged, it also says whether every writer from before its tombstone is gone. */
+export async function verify(
+  tables: Tables,
+  service: string,
+  tenantId: string,
+  jobId: string | null,
+): Promise<Verification> {
+  checkTenantId(tenantId);
+  const { horizon, passed, waitingFor } = await horizonOf(tables, tenantId, jobId);
+  // Counted after the look at the horizon: who was older is seen here, too.
+  const left = await liveRows(tables, tenantId);
+  return {
+    tenant_id: tenantId,
+    job_id: jobId,
+    service_name: service,
+    clean: sumOf(left) === 0,
+    rows_left: sumOf(left),
+    tables: Object.entries(left).map(([table, rows]) => ({ table, live_rows: rows, archived_rows: 0 })),
+    horizon,
+    horizon_passed: passed,
+    waiting_for: waitingFor,
+    verified_at: new Date().toISOString(),
+  };
+}
+
+async function horizonOf(
+  tables: Tables,
+  tenantId: string,
+  jobId: string | null,
+): Promise<{ horizon: string | null; passed: boolean; waitingFor: Verification['waiting_for'] }> {
+  if (jobId === null) return { horizon: null, passed: true, waitingFor: null };
+  await takeHorizon(tables, tenantId, jobId);
+  const row = await tables.deletionLedger.findUnique({ where: { tenantId_jobId: { tenantId, jobId } } });
+  const horizon = row?.horizon ?? null;
+  if (horizon === null) return { horizon, passed: false, waitingFor: null };
+  const { passed, oldestStart, blockers } = await viewHorizon(tables, horizon);
+  const waitingFor = passed
+    ? null
+    : {
+        kind: 'older_transaction' as const,
+        since: (oldestStart ?? new Date()).toISOString(),
+        reason: 'A transaction from before the tombstone is still open and could write.',
+        blockers: [...blockers],
+      };
+  return { horizon, passed, waitingFor };
+}
+
+function countsOf(stored: unknown): Counts {
+  if (typeof stored !== 'object' || stored === null) return {};
+  return Object.fromEntries(
+    Object.entries(stored).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+  );
+}

@@ -1,0 +1,56 @@
+/** What Prisma has no words for: row locks, and PostgreSQL's own view of running transactions. */
+import type { Tables } from './database.js';
+
+/**
+ * Locks these tenants' rows until the transaction ends, always in the same order, and gives the ids of those that
+ * exist. Whoever adds a member takes a key-share lock on the tenant, so nobody joins meanwhile.
+ */
+export async function lockTenants(tables: Tables, tenantIds: readonly string[]): Promise<string[]> {
+  const rows = await tables.$queryRaw<{ id: string }[]>`
+    SELECT id::text FROM tenant.tenants WHERE id = ANY (${[...tenantIds]}::uuid[]) ORDER BY id FOR UPDATE`;
+  return rows.map(({ id }) => id);
+}
+
+/** Takes the job's horizon where it has none: a transaction id later than the commit of its tombstone. */
+export async function takeHorizon(tables: Tables, tenantId: string, jobId: string): Promise<void> {
+  await tables.$executeRaw`
+    UPDATE lethe_tenant.deletion_ledger SET horizon = pg_current_xact_id()::text
+    WHERE tenant_id = ${tenantId}::uuid AND job_id = ${jobId}::uuid AND state = 'purged' AND horizon IS NULL`;
+}
+
+/** Whether everything that began before the horizon is over, and who still stands before it. */
+export interface HorizonView {
+  readonly passed: boolean;
+  readonly oldestStart: Date | null;
+  readonly blockers: readonly string[];
+}
+
+/**
+ * A writer without a transaction id, under REPEATABLE READ, may write later by its old snapshot: so the snapshots
+ * of this database count (`backend_xmin`), beside the running ids of the whole cluster, prepared ones among them.
+ */
+export async function viewHorizon(tables: Tables, horizon: string): Promise<HorizonView> {
+  const [view] = await tables.$queryRaw<
+    { passed: boolean; oldest_start: Date | null; blockers: string[] | null }[]
+  >`
+    WITH horizon AS (
+      SELECT ${horizon}::text::xid8 AS full_id, (${horizon}::numeric % 4294967296)::text::xid AS id
+    ), older AS (
+      SELECT format('pid %s, user %s', pid, usename) AS blocker, xact_start
+      FROM pg_stat_activity, horizon
+      WHERE pid <> pg_backend_pid() AND (
+        (datname = current_database() AND age(backend_xmin) > age(horizon.id)) OR age(backend_xid) > age(horizon.id))
+      UNION ALL
+      SELECT format('prepared transaction, user %s', owner), prepared
+      FROM pg_prepared_xacts, horizon WHERE age(transaction) > age(horizon.id)
+    )
+    SELECT pg_snapshot_xmin(pg_current_snapshot()) >= full_id AND NOT EXISTS (SELECT FROM older) AS passed,
+      (SELECT min(xact_start) FROM older) AS oldest_start,
+      (SELECT array_agg(blocker) FROM (SELECT blocker FROM older ORDER BY xact_start LIMIT 50) first) AS blockers
+    FROM horizon`;
+  return {
+    passed: view?.passed ?? false,
+    oldestStart: view?.oldest_start ?? null,
+    blockers: view?.blockers ?? [],
+  };
+}
