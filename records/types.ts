@@ -60,6 +60,8 @@ export interface ServicePatch {
   readonly lastError?: ServiceError | null;
   readonly waitingFor?: SliceWait | null;
   readonly verifiedAt?: string;
+  /** Of the run that tells it: what an older run than the last one tells is dropped. */
+  readonly epoch?: number;
 }
 
 /** The decision that stands after a compare-and-set, whoever made it. */

@@ -1,0 +1,29 @@
+/** One process at a time, by a lock that PostgreSQL gives back when its holder dies. */
+import pg from 'pg';
+import { failuresAsProblems } from './failures.js';
+import { tryAdvisoryLock } from './sql.js';
+
+/** Runs `work` if nobody else holds the lock; null where somebody does. On a connection of its own. */
+export async function withAdvisoryLock<T>(
+  databaseUrl: string,
+  name: string,
+  work: () => Promise<T>,
+): Promise<T | null> {
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: 'lethe lock',
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+  });
+  // A connection that breaks meanwhile takes the lock with it; what runs here goes on and does no harm twice.
+  client.on('error', () => undefined);
+  try {
+    const locked = await failuresAsProblems(async () => {
+      await client.connect();
+      return tryAdvisoryLock(client, name);
+    });
+    return locked ? await work() : null;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

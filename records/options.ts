@@ -1,0 +1,25 @@
+/** What was asked for, in one form: by it a repeated request is told from another one. */
+import { z } from 'zod';
+import type { OpenJobRequest } from './types.js';
+
+export type StoredOptions = Record<string, string | number | boolean>;
+
+const stored = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+
+/** Left out and the default are the same request, and so are two ways to write one time. */
+export function optionsOf({ options, restoreWindowMs }: OpenJobRequest): StoredOptions {
+  const { reason, start_at, due_at, preview_hash, require_approval } = options;
+  return {
+    restore_window_ms: restoreWindowMs,
+    ...(reason !== undefined && { reason }),
+    ...(start_at !== undefined && { start_at: new Date(start_at).toISOString() }),
+    ...(due_at !== undefined && { due_at: new Date(due_at).toISOString() }),
+    ...(preview_hash !== undefined && { preview_hash }),
+    ...(require_approval && { require_approval }),
+  };
+}
+
+export function isSameRequest(kept: unknown, wanted: StoredOptions): boolean {
+  const old = stored.parse(kept);
+  return [...new Set([...Object.keys(old), ...Object.keys(wanted)])].every((key) => old[key] === wanted[key]);
+}

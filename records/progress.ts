@@ -1,0 +1,136 @@
+/** What a run writes about its job, in order: what an older run, or an older write, still says is dropped. */
+import { hasEnded, type JobView } from '../protocol/jobs.js';
+import { Problem } from '../protocol/problems.js';
+import { SAGA, writeEvent } from './audit.js';
+import type { Client, Database } from './database.js';
+import { allowedEnds } from './ends.js';
+import { Prisma } from './generated/client.js';
+import { lockedJob, lockGateAndJob, readJob } from './lookup.js';
+import type { LockedJob } from './sql.js';
+import type { JobPatch, Records, WriteOrder } from './types.js';
+
+export function progressRecords(database: Database): Pick<Records, 'beginRun' | 'updateJob' | 'endJob'> {
+  return {
+    beginRun: (jobId, runId) =>
+      database.transaction(async (client) => {
+        const job = await lockedJob(client, jobId);
+        const known = await client.runEpoch.findUnique({ where: { jobId_runId: { jobId, runId } } });
+        if (known) return known.epoch;
+        const epoch = job.epoch + 1;
+        await client.runEpoch.create({ data: { jobId, runId, epoch } });
+        // From now on what older runs write is dropped.
+        await client.deletionJob.update({
+          where: { jobId },
+          data: { epoch, writeNumber: 0 },
+          select: { jobId: true },
+        });
+        await writeEvent(client, {
+          jobId,
+          tenantId: job.tenantId,
+          actor: SAGA,
+          action: 'run began',
+          details: { epoch, run_id: runId },
+        });
+        return epoch;
+      }),
+
+    updateJob: (jobId, order, patch) =>
+      database.transaction(async (client) => {
+        if (patch.status !== undefined && hasEnded(patch.status)) {
+          throw new Error(`A job ends by endJob, not by an update to ${patch.status}.`);
+        }
+        const job = await lockedJob(client, jobId);
+        if (job.endedAt !== null || isOlder(order, job)) return false;
+        await client.deletionJob.update({
+          where: { jobId },
+          data: { epoch: order.epoch, writeNumber: order.number, ...columnsOf(patch) },
+          select: { jobId: true },
+        });
+        await tellStep(client, jobId, job, patch);
+        return true;
+      }),
+
+    endJob: (jobId, order, status, outcome) =>
+      database.transaction(async (client): Promise<JobView> => {
+        const job = await lockGateAndJob(client, jobId);
+        if (job.endedAt !== null || isOlder(order, job)) return readJob(client, jobId);
+        await refuseContradiction(client, jobId, job, status);
+        await client.deletionJob.update({
+          where: { jobId },
+          data: {
+            epoch: order.epoch,
+            writeNumber: order.number,
+            status,
+            phase: 'ended',
+            outcome,
+            waitingFor: Prisma.DbNull,
+            endedAt: job.now,
+          },
+          select: { jobId: true },
+        });
+        if (status === 'completed') {
+          await client.tenantGate.update({
+            where: { tenantId: job.tenantId },
+            data: { erasedAt: job.now, erasedBy: jobId },
+          });
+        }
+        await writeEvent(client, {
+          jobId,
+          tenantId: job.tenantId,
+          actor: SAGA,
+          action: 'job ended',
+          details: { status },
+        });
+        return readJob(client, jobId);
+      }),
+  };
+}
+
+// The same pair once more is the same write, whose answer was lost.
+function isOlder(order: WriteOrder, job: LockedJob): boolean {
+  if (order.epoch !== job.epoch) return order.epoch < job.epoch;
+  return BigInt(order.number) < job.writeNumber;
+}
+
+function columnsOf(patch: JobPatch): Prisma.DeletionJobUpdateInput {
+  const { status, phase, waitingFor, outcome, previewHash, rowsTotal, stagedAt } = patch;
+  return {
+    ...(status !== undefined && { status }),
+    ...(phase !== undefined && { phase }),
+    ...(waitingFor !== undefined && { waitingFor: waitingFor ?? Prisma.DbNull }),
+    ...(outcome !== undefined && { outcome }),
+    ...(previewHash !== undefined && { previewHash }),
+    ...(rowsTotal !== undefined && { rowsTotal }),
+    ...(stagedAt !== undefined && { stagedAt: new Date(stagedAt) }),
+  };
+}
+
+async function tellStep(client: Client, jobId: string, job: LockedJob, patch: JobPatch): Promise<void> {
+  const { phase = job.phase, status = job.status } = patch;
+  if (phase === job.phase && status === job.status) return;
+  await writeEvent(client, {
+    jobId,
+    tenantId: job.tenantId,
+    actor: SAGA,
+    action: 'step reached',
+    details: { phase, status, waiting_for: patch.waitingFor?.kind ?? null },
+  });
+}
+
+async function refuseContradiction(
+  client: Client,
+  jobId: string,
+  job: LockedJob,
+  status: JobView['status'],
+): Promise<void> {
+  const asked = await client.jobService.count({ where: { jobId, stageRequestedAt: { not: null } } });
+  const allowed: readonly string[] = allowedEnds(job.decision, job.abortCause, asked > 0);
+  if (allowed.includes(status)) return;
+  const stands = job.decision === null ? 'has not been decided' : `was decided: ${job.decision}`;
+  const cause = job.abortCause === null ? '' : ` (${job.abortCause})`;
+  throw new Problem(
+    'state_conflict',
+    `The job ${stands}${cause}, ${asked} services were asked to stage; it cannot end ${status}${allowed.length > 0 ? `, only ${allowed.join(' or ')}` : ''}.`,
+    { state: job.status, job_id: jobId },
+  );
+}

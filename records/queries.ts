@@ -1,0 +1,114 @@
+/** Reading jobs: one, lists, and those that could be replayed. */
+import { validate as isUuid } from 'uuid';
+import type { JobStatus } from '../protocol/jobs.js';
+import { cursorAfter, placeOf } from './cursor.js';
+import type { Database } from './database.js';
+import type { Prisma } from './generated/client.js';
+import { readJob } from './lookup.js';
+import type { JobFilter, Records } from './types.js';
+import { viewOf, withServices } from './view.js';
+
+const REPLAYABLE: readonly JobStatus[] = ['needs_attention', 'compensated', 'refused'];
+const newestFirst = [{ requestedAt: 'desc' }, { jobId: 'desc' }] as const;
+const oldestFirst = [{ requestedAt: 'asc' }, { jobId: 'asc' }] as const;
+
+type JobQueries = Pick<
+  Records,
+  'getJob' | 'mayRead' | 'openJobOf' | 'isErased' | 'listJobs' | 'openJobs' | 'replayableJobs'
+>;
+
+export function jobQueries(database: Database): JobQueries {
+  return {
+    getJob: (jobId) => database.read((client) => readJob(client, jobId)),
+
+    mayRead: async (jobId, userId) => {
+      if (!isUuid(jobId)) return false;
+      const where = { jobId_userId: { jobId, userId } };
+      return (await database.read((client) => client.jobReader.findUnique({ where }))) !== null;
+    },
+
+    openJobOf: async (tenantId) => {
+      const where = { tenantId, endedAt: null };
+      const row = await database.read((client) =>
+        client.deletionJob.findFirst({ where, include: withServices }),
+      );
+      return row === null ? null : viewOf(row);
+    },
+
+    isErased: async (tenantId) => {
+      const gate = await database.read((client) => client.tenantGate.findUnique({ where: { tenantId } }));
+      return gate !== null && gate.erasedAt !== null;
+    },
+
+    listJobs: async (filter) => {
+      const after = filter.cursor === undefined ? [] : [afterPlace(filter.cursor)];
+      const rows = await database.read((client) =>
+        client.deletionJob.findMany({
+          where: { AND: [conditionOf(filter), ...after] },
+          orderBy: [...newestFirst],
+          // One more than asked for tells whether there is a next page.
+          take: filter.limit + 1,
+          include: withServices,
+        }),
+      );
+      const page = rows.slice(0, filter.limit);
+      const last = page.at(-1);
+      return {
+        jobs: page.map(viewOf),
+        nextCursor: rows.length > page.length && last ? cursorAfter(last) : null,
+      };
+    },
+
+    openJobs: async () => {
+      const rows = await database.read((client) =>
+        client.deletionJob.findMany({
+          where: { endedAt: null },
+          orderBy: [...oldestFirst],
+          include: withServices,
+        }),
+      );
+      return rows.map(viewOf);
+    },
+
+    replayableJobs: async (filter) => {
+      const status = REPLAYABLE.filter((one) => filter.status === undefined || filter.status.includes(one));
+      const rows = await database.read((client) =>
+        client.deletionJob.findMany({
+          where: {
+            AND: [conditionOf({ ...filter, status })],
+            // The tenant's latest job, whatever became of it, and of a tenant who is still there.
+            latestOf: { is: { erasedAt: null } },
+          },
+          orderBy: [...oldestFirst],
+          include: withServices,
+        }),
+      );
+      return rows.map(viewOf);
+    },
+  };
+}
+
+function conditionOf(filter: Omit<JobFilter, 'limit' | 'cursor'>): Prisma.DeletionJobWhereInput {
+  const { status, tenantId, service, from, to, overdue, readableBy } = filter;
+  return {
+    ...(status !== undefined && { status: { in: [...status] } }),
+    ...(tenantId !== undefined && { tenantId }),
+    ...(service !== undefined && { services: { some: { name: service } } }),
+    requestedAt: {
+      ...(from !== undefined && { gte: new Date(from) }),
+      ...(to !== undefined && { lt: new Date(to) }),
+    },
+    ...(overdue === true && overdueNow()),
+    ...(overdue === false && { NOT: overdueNow() }),
+    ...(readableBy !== undefined && { readers: { some: { userId: readableBy } } }),
+  };
+}
+
+function overdueNow(): Prisma.DeletionJobWhereInput {
+  return { endedAt: null, dueAt: { not: null, lt: new Date() } };
+}
+
+function afterPlace(cursor: string): Prisma.DeletionJobWhereInput {
+  const { requestedAt, jobId } = placeOf(cursor);
+  return { OR: [{ requestedAt: { lt: requestedAt } }, { requestedAt, jobId: { lt: jobId } }] };
+}
