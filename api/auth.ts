@@ -2,10 +2,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '../protocol/problems.js';
 import type { Actor } from '../records/types.js';
-import type { User } from './dependencies.js';
+import type { Caller, User } from './dependencies.js';
 import { isStaff, staffStandings } from './rights.js';
 
-const callers = new WeakMap<FastifyRequest, User>();
+const callers = new WeakMap<FastifyRequest, Caller>();
 
 /** Every route registered after this one demands a valid token. */
 export function demandToken(app: FastifyInstance, verifyUser: (token: string) => Promise<User>): void {
@@ -14,22 +14,22 @@ export function demandToken(app: FastifyInstance, verifyUser: (token: string) =>
     if (scheme?.toLowerCase() !== 'bearer' || !token || rest !== undefined) {
       throw new Problem('unauthenticated', 'Send a token: Authorization: Bearer ….');
     }
-    callers.set(request, await verifyUser(token));
+    callers.set(request, { ...(await verifyUser(token)), requestId: request.id });
   });
 }
 
 /** The caller of an authenticated request. */
-export function callerOf(request: FastifyRequest): User {
-  const user = callers.get(request);
-  if (!user) throw new Error('A route without authentication asked for its caller.');
-  return user;
+export function callerOf(request: FastifyRequest): Caller {
+  const caller = callers.get(request);
+  if (!caller) throw new Error('A route without authentication asked for its caller.');
+  return caller;
 }
 
 /** The caller as the audit knows it. */
-export function actorOf(request: FastifyRequest): Actor {
-  const user = callerOf(request);
-  const role = isStaff(user) ? staffStandings(user).join('+') : 'user';
-  return { kind: 'user', id: user.id, role, requestId: request.id };
+export function actorOf(request: FastifyRequest): Actor & { readonly requestId: string } {
+  const caller = callerOf(request);
+  const role = isStaff(caller) ? staffStandings(caller).join('+') : 'user';
+  return { kind: 'user', id: caller.id, role, requestId: request.id };
 }
 
 /** The caller where there is one; for the audit of refusals. */

@@ -13,6 +13,11 @@ export interface User {
   readonly tenants: Readonly<Record<string, 'owner' | 'admin'>>;
 }
 
+/** A user in one request; services log the request's id, too. */
+export interface Caller extends User {
+  readonly requestId: string;
+}
+
 /** Tells Temporal; each may reject while Temporal is away, and the reconciler makes up for it. */
 export interface Runs {
   start(job: JobView): Promise<unknown>;
@@ -29,11 +34,14 @@ export interface ApiDependencies {
   readonly verifyUser: (token: string) => Promise<User>;
   readonly publicKeys: () => Promise<JSONWebKeySet>;
   readonly previewHash: (tenantId: string, plans: readonly HashedPlan[]) => string;
+  /** The tenant's name outside of the records. Throws where it may not have one. */
+  readonly publicKeyOf: (tenantId: string) => string;
   readonly settings: {
     readonly restoreWindowMs: number;
     readonly previewTimeoutMs: number;
     readonly rateLimitPerMinute: number;
   };
+  readonly version: string;
   readonly logger: Logger;
 }
 

@@ -1,11 +1,15 @@
 /** Every error leaves the API as a problem document; refusals of changes are audited. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { PROBLEM_MEDIA_TYPE, asProblem, toProblemDocument } from '../protocol/problem-document.js';
+import { asProblem, PROBLEM_MEDIA_TYPE, toProblemDocument } from '../protocol/problem-document.js';
 import { Problem } from '../protocol/problems.js';
 import type { Records } from '../records/types.js';
 import { knownCaller } from './auth.js';
 
-const REFUSALS_WORTH_KEEPING = [401, 403, 409, 410, 422, 423];
+/** A refusal of somebody known. Who has no valid token is in the log alone: nobody may fill the records unasked. */
+const REFUSALS_WORTH_KEEPING = [403, 404, 409, 410, 422, 423];
+/** How long an answer waits for its refusal to be written down. */
+const AUDIT_PATIENCE_MS = 1_000;
+const RETRY_AFTER_SECONDS = 2;
 
 export function answerProblems(app: FastifyInstance, records: Pick<Records, 'audit'>): void {
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
@@ -26,9 +30,14 @@ export function answerProblems(app: FastifyInstance, records: Pick<Records, 'aud
 }
 
 function send(reply: FastifyReply, request: FastifyRequest, problem: Problem) {
-  if (problem.retryAfterSeconds !== undefined) void reply.header('retry-after', problem.retryAfterSeconds);
+  const retryAfter = problem.retryAfterSeconds ?? (problem.status === 503 ? RETRY_AFTER_SECONDS : undefined);
+  if (retryAfter !== undefined) void reply.header('retry-after', retryAfter);
   if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
-  return reply.status(problem.status).type(PROBLEM_MEDIA_TYPE).send(toProblemDocument(problem, request.id));
+  return reply
+    .status(problem.status)
+    .type(PROBLEM_MEDIA_TYPE)
+    .serializer(JSON.stringify)
+    .send(toProblemDocument(problem, request.id));
 }
 
 // A refusal stands even where it cannot be written down: the log then has it.
@@ -37,21 +46,38 @@ async function keepRefusal(
   request: FastifyRequest,
   problem: Problem,
 ): Promise<void> {
-  if (request.method === 'GET' || !REFUSALS_WORTH_KEEPING.includes(problem.status)) return;
+  const actor = knownCaller(request);
+  if (!actor || ['GET', 'HEAD'].includes(request.method)) return;
+  if (!REFUSALS_WORTH_KEEPING.includes(problem.status)) return;
   const { tenant_id: tenantId, job_id: jobId } = (request.params ?? {}) as {
     tenant_id?: string;
     job_id?: string;
   };
-  const actor = knownCaller(request) ?? { kind: 'user', id: 'unknown', role: 'none', requestId: request.id };
-  const action = `refused ${request.method} ${request.routeOptions.url ?? 'unknown'}`;
-  const details = { code: problem.code, status: problem.status };
-  await records
-    .audit({ jobId: isUuid(jobId) ? jobId : null, tenantId: tenantId ?? null, actor, action, details })
+  const route = `${request.method} ${request.routeOptions.url ?? 'unknown'}`;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, AUDIT_PATIENCE_MS);
+  });
+  const kept = records
+    .audit({
+      jobId: isUuid(jobId) ? jobId : null,
+      tenantId: isText(tenantId) ? tenantId : null,
+      actor,
+      action: `refused ${route}`,
+      details: { code: problem.code, status: problem.status },
+    })
     .catch((error: unknown) =>
       request.log.error({ err: error, code: problem.code }, 'a refusal could not be audited'),
     );
+  await Promise.race([kept, late]);
+  clearTimeout(timer);
 }
 
 function isUuid(value: string | undefined): value is string {
-  return value !== undefined && /^[0-9a-f-]{36}$/i.test(value);
+  return value !== undefined && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value);
+}
+
+// What was refused for being malformed may hold what PostgreSQL cannot.
+function isText(value: string | undefined): value is string {
+  return value !== undefined && value.length <= 200 && !value.includes('\u0000');
 }

@@ -2,10 +2,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { jobId, problemDocument, tenantId, userId } from '../../protocol/common.js';
+import { problemDocument } from '../../protocol/common.js';
 import type { Deletions } from '../deletions.js';
 import type { ApiDependencies } from '../dependencies.js';
 import type { Directory } from '../directory.js';
+import { jobId, tenantId, userId } from '../identifiers.js';
 
 export interface RouteParts extends ApiDependencies {
   readonly directory: Directory;

@@ -1,12 +1,13 @@
 /** What a deletion would remove. */
 import type { FastifyInstance } from 'fastify';
 import { tenantPreview } from '../../protocol/jobs.js';
-import { Problem } from '../../protocol/problems.js';
 import { callerOf } from '../auth.js';
-import { previewTenant } from '../tenant-preview.js';
+import { erased } from '../directory.js';
+import { nowhere, previewTenant } from '../tenant-preview.js';
 import { problems, type RouteParts, tenantParams, typed } from './parts.js';
 
 export function previewRoutes(app: FastifyInstance, parts: RouteParts): void {
+  const { directory, records } = parts;
   typed(app).get(
     '/tenants/:tenant_id/deletion-preview',
     {
@@ -19,11 +20,13 @@ export function previewRoutes(app: FastifyInstance, parts: RouteParts): void {
     },
     async (request) => {
       const { tenant_id: tenantId } = request.params;
-      await parts.directory.demandFor('read', callerOf(request), tenantId);
-      const tenant = await parts.directory.tenant(tenantId);
-      const preview = await previewTenant(parts, tenantId);
-      if (tenant === null && preview.total_rows === 0 && preview.preview_hash !== null) {
-        throw new Problem('tenant_unknown', 'No service has a row of this tenant. Check the id.');
+      await directory.demandFor('read', callerOf(request), tenantId);
+      const tenant = await directory.tenant(tenantId, request.id);
+      const preview = await previewTenant(parts, tenantId, request.id);
+      const empty = preview.total_rows === 0 && preview.preview_hash !== null;
+      // While a job is open the rows may rest in its archive.
+      if (tenant === null && empty && !(await records.openJobOf(tenantId))) {
+        throw (await records.isErased(tenantId)) ? erased() : nowhere();
       }
       return preview;
     },

@@ -21,16 +21,16 @@ export function serviceRoutes(app: FastifyInstance, { services }: RouteParts): v
     },
     async (request) => {
       demand('see_services', staffStandings(callerOf(request)));
-      return { services: await Promise.all(services.map(look)) };
+      return { services: await Promise.all(services.map((service) => look(service, request.id))) };
     },
   );
 }
 
-async function look(client: ServiceClient): Promise<ServiceView> {
+async function look(client: ServiceClient, requestId: string): Promise<ServiceView> {
   const { name, role, url } = client.service;
   const began = performance.now();
   const [manifest, ready] = await Promise.all([
-    problemOf(client.call('manifest', { params: {} }, { timeoutMs: PATIENCE_MS })),
+    problemOf(client.call('manifest', { params: {} }, { timeoutMs: PATIENCE_MS, requestId })),
     problemOf(client.ready({ timeoutMs: PATIENCE_MS })),
   ]);
   const latency = Math.round(performance.now() - began);

@@ -2,17 +2,24 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { deletionOptions, type JobView, jobView } from '../../protocol/jobs.js';
 import { actorOf, callerOf } from '../auth.js';
-import { problems, type RouteParts, tenantParams, typed } from './parts.js';
+import { text, timestamp } from '../identifiers.js';
+import { noBody, problems, type RouteParts, tenantParams, typed } from './parts.js';
+
+const requestBody = deletionOptions.extend({
+  reason: text(1_000).optional(),
+  start_at: timestamp.optional(),
+  due_at: timestamp.optional(),
+});
 
 export function tenantDeletionRoutes(app: FastifyInstance, { directory, deletions }: RouteParts): void {
   typed(app).post(
     '/tenants/:tenant_id/deletion-jobs',
     {
       schema: {
-        summary: 'Starts the deletion of a tenant',
+        summary: 'Starts the deletion of a tenant; the open job, where one with the same options is open',
         tags: ['deletion'],
         params: tenantParams,
-        body: deletionOptions.nullish(),
+        body: requestBody.nullish(),
         response: { 202: jobView, ...problems },
       },
     },
@@ -30,6 +37,7 @@ export function tenantDeletionRoutes(app: FastifyInstance, { directory, deletion
         summary: 'Starts the deletion of a tenant with the configured defaults; takes no body',
         tags: ['deletion'],
         params: tenantParams,
+        body: noBody,
         response: { 202: jobView, ...problems },
       },
     },
