@@ -38,13 +38,6 @@ interface FrameworkError {
   readonly validationContext?: string;
 }
 
-interface ValidationIssue {
-  readonly instancePath?: string;
-  readonly message?: string;
-  /** Of an object with members that it may not have: their names. */
-  readonly params?: { readonly keys?: readonly string[] };
-}
-
 /**
  * Any error as a problem: one of ours stays as it is, a framework's complaint about the request gets its code,
  * everything else is `internal`, its message kept out of the answer (it belongs in the log).
@@ -83,13 +76,6 @@ export function asProblem(error: unknown): Problem {
   );
   problem.cause = error;
   return problem;
-}
-
-function fieldErrors({ instancePath, message, params }: ValidationIssue, context: string) {
-  const path = [context, ...(instancePath ?? '').split('/').filter(Boolean)].join('.');
-  const unknown = params?.keys ?? [];
-  if (unknown.length === 0) return [{ path, message: message ?? 'is not allowed' }];
-  return unknown.slice(0, 20).map((key) => ({ path: `${path}.${cut(key)}`, message: 'is not known here' }));
 }
 
 /** What is known of an answer that is no success. The body is untrusted. */
