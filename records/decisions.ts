@@ -4,7 +4,7 @@ import { Problem } from '../protocol/problems.js';
 import { SAGA, writeEvent } from './audit.js';
 import type { Client, Database } from './database.js';
 import { Prisma } from './generated/client.js';
-import { lockGateAndJob, readJob } from './lookup.js';
+import { lockGateAndJob, readDecision } from './lookup.js';
 import { type LockedJob, setDecision } from './sql.js';
 import type { Actor, DecisionFound, Records } from './types.js';
 
@@ -37,15 +37,11 @@ export function decisionRecords(
         return decide(client, jobId, job, 'proceed', null, SAGA);
       }),
 
-    decisionOf: async (jobId) => {
-      const job = await database.read((client) => readJob(client, jobId));
-      if (job.decision === null || job.decided_at === null) return null;
-      return { decision: job.decision, cause: job.abort_cause, at: job.decided_at };
-    },
+    decisionOf: async (jobId) => standingOf(await database.read((client) => readDecision(client, jobId))),
   };
 }
 
-function standingOf(job: LockedJob): DecisionFound | null {
+function standingOf(job: Pick<LockedJob, 'decision' | 'abortCause' | 'decidedAt'>): DecisionFound | null {
   if (job.decision === null || job.decidedAt === null) return null;
   return { decision: job.decision, cause: job.abortCause, at: job.decidedAt.toISOString() };
 }

@@ -15,6 +15,14 @@ export async function readJob(client: Client, jobId: string): Promise<JobView> {
   return viewOf(row);
 }
 
+/** The decision alone, which is asked for at every call of a service. Throws `job_unknown`. */
+export async function readDecision(client: Client, jobId: string) {
+  const select = { decision: true, abortCause: true, decidedAt: true } as const;
+  const row = isUuid(jobId) ? await client.deletionJob.findUnique({ where: { jobId }, select }) : null;
+  if (row === null) throw unknown(jobId);
+  return row;
+}
+
 /** Locks the tenant's gate, then the job: for what decides or ends it. Throws `job_unknown`. */
 export async function lockGateAndJob(client: Client, jobId: string): Promise<LockedJob> {
   const job = isUuid(jobId)

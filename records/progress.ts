@@ -96,6 +96,8 @@ function columnsOf(patch: JobPatch): Prisma.DeletionJobUpdateInput {
   const { status, phase, waitingFor, outcome, previewHash, rowsTotal, stagedAt } = patch;
   return {
     ...(status !== undefined && { status }),
+    // It has left the place where a replay was asked for: that is taken up.
+    ...(status !== undefined && status !== 'needs_attention' && { replayRequestedAt: null }),
     ...(phase !== undefined && { phase }),
     ...(waitingFor !== undefined && { waitingFor: waitingFor ?? Prisma.DbNull }),
     ...(outcome !== undefined && { outcome }),

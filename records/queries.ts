@@ -14,7 +14,14 @@ const oldestFirst = [{ requestedAt: 'asc' }, { jobId: 'asc' }] as const;
 
 type JobQueries = Pick<
   Records,
-  'getJob' | 'mayRead' | 'openJobOf' | 'isErased' | 'listJobs' | 'openJobs' | 'replayableJobs'
+  | 'getJob'
+  | 'mayRead'
+  | 'openJobOf'
+  | 'isErased'
+  | 'listJobs'
+  | 'openJobs'
+  | 'replaysAskedFor'
+  | 'replayableJobs'
 >;
 
 export function jobQueries(database: Database): JobQueries {
@@ -63,6 +70,17 @@ export function jobQueries(database: Database): JobQueries {
       const rows = await database.read((client) =>
         client.deletionJob.findMany({
           where: { endedAt: null },
+          orderBy: [...oldestFirst],
+          include: withServices,
+        }),
+      );
+      return rows.map(viewOf);
+    },
+
+    replaysAskedFor: async () => {
+      const rows = await database.read((client) =>
+        client.deletionJob.findMany({
+          where: { status: 'needs_attention', replayRequestedAt: { not: null } },
           orderBy: [...oldestFirst],
           include: withServices,
         }),

@@ -44,7 +44,7 @@ export function requestRecords(
     reschedule: (jobId, startAt, actor) =>
       database.transaction(async (client) => {
         const job = await lockedJob(client, jobId);
-        refuseUnlessBeforeTheCheck(jobId, job);
+        refuseUnlessItWaitsForItsDate(jobId, job);
         const { waitingFor: kept } = await client.deletionJob.findUniqueOrThrow({
           where: { jobId },
           select: { waitingFor: true },
@@ -133,14 +133,16 @@ function otherOpen(open: JobRow): Problem {
   );
 }
 
-function refuseUnlessBeforeTheCheck(jobId: string, job: LockedJob): void {
+function refuseUnlessItWaitsForItsDate(jobId: string, job: LockedJob): void {
   const extras = { state: job.status, job_id: jobId };
   if (hasEnded(job.status)) throw new Problem('job_ended', `The job has ended ${job.status}.`, extras);
   if (job.decision !== null) {
     throw new Problem('state_conflict', `The job has been decided: ${job.decision}.`, extras);
   }
-  if (!BEFORE_THE_CHECK.includes(job.phase)) {
-    const detail = `The job is past its date (phase ${job.phase}); it can be cancelled, not moved.`;
+  // A run that finds its date come goes on; so a date that has come is not moved any more, or both would be right.
+  const waits = job.startAt !== null && job.startAt > job.now && BEFORE_THE_CHECK.includes(job.phase);
+  if (!waits) {
+    const detail = `The job does not wait for a date (phase ${job.phase}); it can be cancelled, not moved.`;
     throw new Problem('state_conflict', detail, extras);
   }
 }

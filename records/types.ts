@@ -108,6 +108,8 @@ export interface Records {
   listJobs(filter: JobFilter): Promise<{ jobs: JobView[]; nextCursor: string | null }>;
   /** Every open job, for the reconciler. */
   openJobs(): Promise<JobView[]>;
+  /** Jobs that need attention and whose replay was asked for, until a write of the run gives them another status. */
+  replaysAskedFor(): Promise<JobView[]>;
   /** Latest ended job per tenant that a filter's replay would run again. */
   replayableJobs(filter: Omit<JobFilter, 'limit' | 'cursor'>): Promise<JobView[]>;
 
@@ -116,7 +118,10 @@ export interface Records {
   /** Returns false where the write was dropped as older. */
   updateJob(jobId: string, order: WriteOrder, patch: JobPatch): Promise<boolean>;
   updateService(jobId: string, patch: ServicePatch): Promise<void>;
-  /** Written before the first stage call to a service: from then on it may have been touched. */
+  /**
+   * Written before the first stage call to a service: from then on it may have been touched. Throws `state_conflict`
+   * once the job is decided: who decided to abort could not know of it.
+   */
   recordStageRequest(jobId: string, service: string): Promise<void>;
 
   /** Compare-and-set from none; returns what stands. */
@@ -124,10 +129,14 @@ export interface Records {
   /** The pivot: locks the tenant's gate row, checks what must hold, sets `proceed`. Returns what stands. */
   decideProceed(jobId: string): Promise<DecisionFound>;
   decisionOf(jobId: string): Promise<DecisionFound | null>;
-  /** Ends the job; an end is never left. `completed` marks the tenant as erased in the same transaction. */
+  /**
+   * Ends the job; an end is never left. `completed` marks the tenant as erased in the same transaction. Throws
+   * `state_conflict` for an end that the decision excludes; an older run's is dropped, as the view then tells.
+   */
   endJob(jobId: string, order: WriteOrder, status: EndedStatus, outcome: string): Promise<JobView>;
+  /** Only while it waits for a date that has not come: `job_ended`, `state_conflict` with the state elsewhere. */
   reschedule(jobId: string, startAt: string, actor: Actor): Promise<JobView>;
-  /** Notes that an operator asked for another try; the run reads it. */
+  /** Notes that an operator asked for another try of a job that needs attention; else throws `not_replayable`. */
   requestReplay(jobId: string, actor: Actor): Promise<JobView>;
 
   audit(event: AuditEvent): Promise<void>;
