@@ -85,6 +85,11 @@ export type IssuerKeys = (issuer: UserTokenIssuer) => KeysAt;
 const keysAsConfigured: IssuerKeys = ({ jwks_uri, jwks_file }) =>
   jwks_uri === undefined ? (jwks_file ?? '') : new URL(jwks_uri);
 
+/** An issuer that gives tokens to whoever asks, where that must not be. */
+export class LocalIssuerError extends Error {
+  override readonly name = 'LocalIssuerError';
+}
+
 /** Checks tokens of the configured issuers. Throws at once where a local issuer is configured in production. */
 export function createUserTokenVerifier(options: {
   readonly issuers: readonly UserTokenIssuer[];
@@ -94,7 +99,7 @@ export function createUserTokenVerifier(options: {
   const { issuers, production, keysOf = keysAsConfigured } = options;
   const local = issuers.find((issuer) => issuer.local);
   if (production && local) {
-    throw new Error(
+    throw new LocalIssuerError(
       `The token issuer ${local.issuer} is a local one and not for production; take it out of TOKEN_ISSUERS_FILE.`,
     );
   }
