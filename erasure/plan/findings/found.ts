@@ -1,0 +1,24 @@
+/** What findings are drawn from. */
+import type { CatalogTable } from '../../catalog/types.js';
+import type { Declaration } from '../../declaration.js';
+import type { AmbiguousKey } from '../ownership.js';
+import type { Plan, PlanFinding, PlannedTable } from '../types.js';
+
+export interface Found extends Omit<Plan, 'hash' | 'units' | 'findings'> {
+  readonly declaration: Declaration;
+  readonly ambiguous: readonly AmbiguousKey[];
+}
+
+type Facts = Pick<PlanFinding, 'code' | 'message' | 'remedy'> & Partial<PlanFinding>;
+
+export function finding(severity: PlanFinding['severity'], facts: Facts): PlanFinding {
+  return { severity, table: null, privilege: null, ...facts };
+}
+
+export function deletedTables({ tables }: Found): PlannedTable[] {
+  return tables.filter(({ action }) => action === 'delete');
+}
+
+export function tablesByOid({ catalog }: Found): ReadonlyMap<number, CatalogTable> {
+  return new Map(catalog.tables.map((table) => [table.oid, table]));
+}

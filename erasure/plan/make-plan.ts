@@ -1,0 +1,44 @@
+/** Makes a plan from what the catalog shows and a person has declared. Pure: no connection, no clock. */
+import type { Catalog, CatalogTable } from '../catalog/types.js';
+import type { Declaration } from '../declaration.js';
+import { label } from '../quote.js';
+import { findingsOf } from './findings.js';
+import { planHash } from './hash.js';
+import { findOwnership } from './ownership.js';
+import { referencesInto } from './references.js';
+import { firingTriggers } from './triggers.js';
+import type { OwnedTable, Plan, PlannedTable } from './types.js';
+import { unitsOf } from './units.js';
+
+export function makePlan(catalog: Catalog, declaration: Declaration): Plan {
+  const { owned, ambiguous } = findOwnership(catalog, declaration);
+  const tables = owned.flatMap((one) => planned(one, declaration));
+  const accepted = new Set(tables.map(({ table }) => table.oid));
+  const deleted = new Set(tables.flatMap(({ action, table }) => (action === 'delete' ? [table.oid] : [])));
+  const found = {
+    tables,
+    ownedTables: owned,
+    references: referencesInto(deleted, catalog, declaration),
+    unacceptedTables: owned.filter(({ table }) => !accepted.has(table.oid)).map((one) => one.label),
+    tenantType: declaration.tenant.type,
+    catalog,
+  };
+  return {
+    ...found,
+    hash: planHash(catalog, declaration, owned, tables),
+    units: unitsOf(tables, catalog.foreignKeys),
+    findings: findingsOf({ ...found, declaration, ambiguous }),
+  };
+}
+
+function planned(owned: OwnedTable, declaration: Declaration): PlannedTable[] {
+  const policy = policyOf(owned.table, declaration);
+  if (policy === undefined) return [];
+  const fires = policy.action === 'delete' && firingTriggers(owned.table).length > 0;
+  return [{ ...owned, action: policy.action, triggers: (fires && policy.triggers) || 'none' }];
+}
+
+function policyOf(table: CatalogTable, { tables }: Declaration): Declaration['tables'][string] | undefined {
+  const name = [label(table), `${table.schema}.${table.name}`].find((one) => Object.hasOwn(tables, one));
+  return name === undefined ? undefined : tables[name];
+}
