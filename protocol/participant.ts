@@ -10,11 +10,13 @@ export const finding = z.strictObject({
   code: z.string().min(1).max(80),
   severity: z.enum(['info', 'warning', 'refusal']),
   table: tableName.nullable(),
-  /** The privilege that is missing, where that is what was found, e.g. `DELETE`. */
-  privilege: z.string().max(80).nullable(),
+  privilege: z
+    .string()
+    .max(80)
+    .nullable()
+    .describe('The privilege that is missing, where that is what was found, e.g. DELETE'),
   message: z.string().max(2000),
-  /** What a person does about it. */
-  remedy: z.string().max(2000),
+  remedy: z.string().max(2000).describe('What a person does about it'),
 });
 export type Finding = z.infer<typeof finding>;
 
@@ -22,16 +24,15 @@ export const deletionPreview = z.strictObject({
   tenant_id: tenantId,
   service_name: serviceName,
   plan_hash: planHash,
-  /** Whether this service can bring the rows back until the pivot. */
-  reversible: z.boolean(),
-  total_rows: rowCount,
+  reversible: z.boolean().describe('Whether this service can bring the rows back until the pivot'),
+  total_rows: rowCount.describe('Rows that would go: the sum over the tables with the action delete'),
   tables: z
     .array(
       z.strictObject({
         table: tableName,
         action: tableAction,
         rows: rowCount,
-        owned_by: z.string().max(1000),
+        owned_by: z.string().max(1000).describe("Why the rows are the tenant's, in words"),
       }),
     )
     .max(5000),
@@ -55,10 +56,13 @@ export type LedgerState = z.infer<typeof ledgerState>;
 
 export const deletionRequest = z.strictObject({
   target: deletionTarget,
-  /** Asked for at `staged`, where another hash is refused as drift. */
-  plan_hash: planHash.optional(),
-  /** How long this slice may take before the service answers 202 with its progress. */
-  time_budget_ms: z.int().min(100).max(60_000).default(5_000),
+  plan_hash: planHash.optional().describe('Needed at staged, where another hash is refused as drift'),
+  time_budget_ms: z
+    .int()
+    .min(100)
+    .max(60_000)
+    .default(5_000)
+    .describe('How long this slice may take before the service answers 202 with its progress'),
 });
 export type DeletionRequest = z.input<typeof deletionRequest>;
 
@@ -66,10 +70,14 @@ export type DeletionRequest = z.input<typeof deletionRequest>;
 export const sliceWait = z.strictObject({
   kind: z.enum(['older_transaction', 'lock']),
   since: timestamp,
-  /** PostgreSQL's own words, with table and SQLSTATE where there is one; no values of rows. */
-  reason: z.string().max(1000),
-  /** Process id, user and, where the role may see it, age of what blocks. */
-  blockers: z.array(z.string().max(500)).max(50),
+  reason: z
+    .string()
+    .max(1000)
+    .describe("The store's own words, with table and SQLSTATE where there is one; no values of rows"),
+  blockers: z
+    .array(z.string().max(500))
+    .max(50)
+    .describe('Process id, user and, where the role may see it, age of what blocks'),
 });
 export type SliceWait = z.infer<typeof sliceWait>;
 
@@ -81,16 +89,16 @@ export const deletionStatus = z.strictObject({
   state: ledgerState,
   plan_hash: planHash.nullable(),
   tables: z.array(z.strictObject({ table: tableName, rows: rowCount })).max(5000),
-  rows_done: rowCount,
+  rows_done: rowCount.describe('Progress towards the target of the last request'),
   rows_total: rowCount.nullable(),
   waiting_for: sliceWait.nullable(),
   staged_at: timestamp.nullable(),
   restored_at: timestamp.nullable(),
   purged_at: timestamp.nullable(),
-  /** Whether a restore would work now, and why not. Null where there is nothing to restore. */
   restorable: z
     .strictObject({ possible: z.boolean(), reasons: z.array(z.string().max(1000)).max(100) })
-    .nullable(),
+    .nullable()
+    .describe('Whether a restore would work now, and why not. Null where there is nothing to restore'),
 });
 export type DeletionStatus = z.infer<typeof deletionStatus>;
 
@@ -99,7 +107,7 @@ export const deletionResult = z.strictObject({
   tenant_id: tenantId,
   service_name: serviceName,
   success: z.boolean(),
-  deleted_counts: z.record(tableName, rowCount),
+  deleted_counts: z.record(tableName, rowCount).describe('Per table, in all calls of this job together'),
   errors: z.array(z.strictObject({ code: z.string().max(80), message: z.string().max(2000) })).max(100),
 });
 export type DeletionResult = z.infer<typeof deletionResult>;
@@ -108,15 +116,21 @@ export const verification = z.strictObject({
   tenant_id: tenantId,
   job_id: jobId.nullable(),
   service_name: serviceName,
-  /** Nothing left, live or archived, outside of what the policy keeps. */
-  clean: z.boolean(),
+  clean: z.boolean().describe('Nothing left, live or archived, outside of what the policy keeps'),
   rows_left: rowCount,
   tables: z
     .array(z.strictObject({ table: tableName, live_rows: rowCount, archived_rows: rowCount }))
     .max(5000),
-  /** The transaction id behind which no writer from before the fence can be; null where the store has none. */
-  horizon: z.string().max(40).nullable(),
-  horizon_passed: z.boolean(),
+  horizon: z
+    .string()
+    .max(40)
+    .nullable()
+    .describe(
+      'What every writer from before the fence is older than, e.g. a transaction id; null where the store has none',
+    ),
+  horizon_passed: z
+    .boolean()
+    .describe('Whether every writer from before the fence is gone; asked again until it is true'),
   waiting_for: sliceWait.nullable(),
   verified_at: timestamp,
 });
@@ -133,9 +147,14 @@ export const manifest = z.strictObject({
   tables: z
     .array(z.strictObject({ table: tableName, action: tableAction, owned_by: z.string().max(1000) }))
     .max(5000),
-  /** Tables that hold tenants' rows and that nobody has accepted into the declaration. */
-  unaccepted_tables: z.array(tableName).max(5000),
+  unaccepted_tables: z
+    .array(tableName)
+    .max(5000)
+    .describe("Tables that hold tenants' rows and that nobody has accepted into the declaration"),
   findings: z.array(finding).max(5000),
-  open_jobs: z.array(z.strictObject({ tenant_id: tenantId, job_id: jobId, state: ledgerState })).max(10_000),
+  open_jobs: z
+    .array(z.strictObject({ tenant_id: tenantId, job_id: jobId, state: ledgerState }))
+    .max(10_000)
+    .describe('Jobs whose ledger is neither restored nor purged'),
 });
 export type Manifest = z.infer<typeof manifest>;

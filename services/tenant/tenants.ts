@@ -5,7 +5,7 @@ import type { Tables } from './database.js';
 
 /** Tenants are known by UUID here; throws `validation_failed` for any other key. */
 export function checkTenantId(tenantId: string): void {
-  if (z.uuid().safeParse(tenantId).success) return;
+  if (z.guid().safeParse(tenantId).success) return;
   throw new Problem('validation_failed', 'Tenants of this directory are known by UUID.', {
     errors: [{ path: 'params.tenant_id', message: 'should be a UUID' }],
   });
