@@ -92,13 +92,13 @@ export function createDeletions(dependencies: ApiDependencies, directory: Direct
     },
 
     async replay(job, asker) {
-      if (waitsOnFailure(job)) {
+      if (job.status === 'needs_attention') {
         const asked = await records.requestReplay(job.job_id, asker);
         await tell(asked, 'replay', () => runs.wake(asked, 'replay'));
         return asked;
       }
       if (job.status !== 'compensated' && job.status !== 'refused') {
-        const detail = `The job is ${job.status}; only one that waits on a failure, or ended compensated or refused, can be replayed.`;
+        const detail = `The job is ${job.status}; only one that needs attention, or ended compensated or refused, can be replayed.`;
         throw new Problem('not_replayable', detail, { state: job.status, job_id: job.job_id });
       }
       const current = await records.openJobOf(job.tenant_id);
@@ -114,12 +114,6 @@ export function createDeletions(dependencies: ApiDependencies, directory: Direct
       return open(job.tenant_id, replayOptions(job, settings.restoreWindowMs), asker, job.job_id);
     },
   };
-}
-
-function waitsOnFailure(job: JobView): boolean {
-  if (job.status === 'needs_attention') return true;
-  const kind = job.waiting_for?.kind;
-  return job.status === 'waiting' && (kind === 'service' || kind === 'restore_conflict');
 }
 
 /** What is asked of a job that is over. */

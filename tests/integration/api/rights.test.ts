@@ -1,0 +1,174 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openTestApi, type TestApi } from '../../support/api.js';
+
+/** Who may do what, as docs/rights.md has it. `self` is the user whom the call is about. */
+const TABLE = `
+                     | owner | admin | operator | approver | auditor | member | stranger | other owner | self
+preview              | yes   | yes   | yes      | yes      | yes     | no     | no       | no          | -
+read the job         | yes   | yes   | yes      | yes      | yes     | no     | no       | no          | -
+list the jobs        | yes   | yes   | yes      | yes      | yes     | no     | no       | no          | -
+see the admins       | yes   | yes   | yes      | yes      | yes     | no     | no       | no          | -
+delete               | yes   | no    | yes      | no       | no      | no     | no       | no          | -
+delete with options  | yes   | no    | yes      | no       | no      | no     | no       | no          | -
+cancel               | yes   | no    | yes      | no       | no      | no     | no       | no          | -
+move the date        | yes   | no    | yes      | no       | no      | no     | no       | no          | -
+transfer ownership   | yes   | no    | yes      | no       | no      | no     | no       | no          | -
+remove memberships   | no    | no    | yes      | no       | no      | no     | no       | no          | yes
+replay               | no    | no    | yes      | no       | no      | no     | no       | no          | -
+replay many          | no    | no    | yes      | no       | no      | no     | no       | no          | -
+see the services     | no    | no    | yes      | yes      | yes     | no     | no       | no          | -
+`;
+
+interface Scene {
+  readonly tenant: string;
+  /** Open, with a date ahead; where the call needs one. */
+  readonly job: string;
+  /** Ended compensated. */
+  readonly failed: string;
+  readonly member: string;
+  readonly leaving: string;
+}
+
+type Call = (scene: Scene) => { method: 'GET' | 'POST' | 'DELETE'; path: string; body?: unknown };
+const base = '/api/v1';
+const CALLS: Record<string, Call> = {
+  preview: ({ tenant }) => ({ method: 'GET', path: `${base}/tenants/${tenant}/deletion-preview` }),
+  'read the job': ({ job }) => ({ method: 'GET', path: `${base}/deletion-jobs/${job}` }),
+  'list the jobs': ({ tenant }) => ({ method: 'GET', path: `${base}/deletion-jobs?tenant_id=${tenant}` }),
+  'see the admins': ({ tenant }) => ({ method: 'GET', path: `${base}/tenants/${tenant}/admins` }),
+  delete: ({ tenant }) => ({ method: 'DELETE', path: `${base}/tenants/${tenant}` }),
+  'delete with options': ({ tenant }) => ({
+    method: 'POST',
+    path: `${base}/tenants/${tenant}/deletion-jobs`,
+    body: { reason: 'closing down' },
+  }),
+  cancel: ({ job }) => ({ method: 'POST', path: `${base}/deletion-jobs/${job}/cancel` }),
+  'move the date': ({ job }) => ({
+    method: 'POST',
+    path: `${base}/deletion-jobs/${job}/reschedule`,
+    body: { start_at: '2190-02-01T00:00:00Z' },
+  }),
+  'transfer ownership': ({ tenant, member }) => ({
+    method: 'POST',
+    path: `${base}/tenants/${tenant}/transfer-ownership`,
+    body: { new_owner_user_id: member },
+  }),
+  'remove memberships': ({ leaving }) => ({
+    method: 'DELETE',
+    path: `${base}/tenants/user/${leaving}/memberships`,
+  }),
+  replay: ({ failed }) => ({ method: 'POST', path: `${base}/deletion-jobs/${failed}/replay` }),
+  'replay many': ({ tenant }) => ({
+    method: 'POST',
+    path: `${base}/deletion-jobs/replay`,
+    body: { tenant_id: tenant },
+  }),
+  'see the services': () => ({ method: 'GET', path: `${base}/services` }),
+};
+const NEEDS_JOB = new Set(['read the job', 'list the jobs', 'cancel', 'move the date']);
+const NEEDS_FAILED_JOB = new Set(['replay', 'replay many']);
+
+function cells() {
+  const [head = '', ...lines] = TABLE.trim().split('\n');
+  const who = head
+    .split('|')
+    .slice(1)
+    .map((word) => word.trim());
+  return lines.flatMap((line) => {
+    const [call = '', ...answers] = line.split('|').map((word) => word.trim());
+    return answers.flatMap((answer, index) =>
+      answer === '-' ? [] : [{ call, who: who[index] ?? '', allowed: answer === 'yes' }],
+    );
+  });
+}
+
+describe('who may do what', () => {
+  let api: TestApi;
+  let otherTenant: string;
+  let otherOwner: string;
+
+  beforeAll(async () => {
+    api = await openTestApi();
+    otherOwner = await api.user();
+    otherTenant = await api.tenant({ [otherOwner]: 'owner' });
+  });
+  afterAll(() => api.close());
+
+  it.each(cells())('$call: $who → $allowed', async ({ call, who, allowed }) => {
+    const [owner, admin, member, leaving, staff] = await Promise.all([1, 2, 3, 4, 5].map(() => api.user()));
+    const people: Record<string, string | undefined> = {
+      owner,
+      admin,
+      member,
+      self: leaving,
+      'other owner': otherOwner,
+    };
+    const members = {
+      [owner ?? '']: 'owner',
+      [admin ?? '']: 'admin',
+      [member ?? '']: 'member',
+      [leaving ?? '']: 'member',
+    } as const;
+    const tenant = await api.tenant(members);
+    const scene = {
+      tenant,
+      member: member ?? '',
+      leaving: leaving ?? '',
+      job: NEEDS_JOB.has(call) ? await openJob(tenant, owner ?? '') : '',
+      failed: NEEDS_FAILED_JOB.has(call) ? await failedJob(tenant, owner ?? '') : '',
+    };
+    const role = (['operator', 'approver', 'auditor'] as const).find((one) => one === who);
+    // A claim in a token makes nobody an owner where there is a directory.
+    const token = await api.users.token({
+      userId: people[who] ?? staff ?? '',
+      roles: role ? [role] : [],
+      tenants: { [tenant]: who === 'stranger' ? 'owner' : 'admin' },
+    });
+    const { method, path, body } = (CALLS[call] as Call)(scene);
+    const before = await state(tenant);
+    const answer = await api.ask(method, path, token, body);
+
+    if (allowed) {
+      expect(answer).toMatchObject({ status: expect.toSatisfy((status: number) => status < 300) });
+      if (call === 'list the jobs') expect(answer.body.jobs).toHaveLength(1);
+    } else if (call === 'list the jobs') {
+      expect(answer).toMatchObject({ status: 200, body: { jobs: [] } });
+    } else {
+      expect([403, 404]).toContain(answer.status);
+      expect(JSON.stringify(answer.body)).not.toContain('Bakery');
+      expect(await state(tenant)).toEqual(before);
+    }
+    expect(await state(otherTenant)).toEqual({ jobs: [], roles: [{ user_id: otherOwner, role: 'owner' }] });
+  });
+
+  async function openJob(tenant: string, requester: string): Promise<string> {
+    const { job } = await api.records.openJob({
+      tenantId: tenant,
+      actor: { kind: 'user', id: requester, role: 'user' },
+      options: { start_at: '2190-01-01T00:00:00Z' },
+      restoreWindowMs: 0,
+      readers: [requester],
+    });
+    return job.job_id;
+  }
+
+  async function failedJob(tenant: string, requester: string): Promise<string> {
+    const jobId = await openJob(tenant, requester);
+    const epoch = await api.records.beginRun(jobId, `run-${jobId}`);
+    await api.records.decideAbort(jobId, 'failure', { kind: 'system', id: 'lethe', role: 'saga' });
+    await api.records.endJob(jobId, { epoch, number: 1 }, 'compensated', 'a service failed');
+    return jobId;
+  }
+
+  async function state(tenant: string) {
+    const jobs = await api.pool.query(
+      'SELECT job_id, status, start_at, decision FROM lethe_records.deletion_jobs WHERE tenant_id = $1 ORDER BY 1',
+      [tenant],
+    );
+    const roles = await api.pool.query(
+      'SELECT user_id, role FROM tenant.tenant_members WHERE tenant_id = $1 ORDER BY 1',
+      [tenant],
+    );
+    return { jobs: jobs.rows, roles: roles.rows };
+  }
+});
