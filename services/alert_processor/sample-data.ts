@@ -61,7 +61,7 @@ export const alertProcessor: ServiceSample = {
       size: { share: 2 },
       columns: {
         id: (row) => row.id,
-        interaction_id: (row) => row.tenant.numberOf(INTERACTIONS, row.parent(INTERACTIONS)),
+        interaction_id: (row) => row.parentNumber(INTERACTIONS),
         reply_to_id: (row) => row.above(),
         body: (row) => row.pick(row.pools.remarks),
         written_at: (row) => new Date(row.time),

@@ -38,7 +38,7 @@ export const forecasting: ServiceSample = {
         id: (row) => row.id,
         tenant_id: (row) => row.tenantId,
         batch_id: (row) => row.parentId(BATCHES),
-        product_id: (row) => row.anyOf('inventory.products'),
+        product_id: (row) => row.productId,
         product_name: (row) => row.product.name,
         forecast_date: (row) => dayOf(TODAY + days(row.sibling(BATCHES) % 28)),
         algorithm: (row) => row.pick(ALGORITHMS),
@@ -75,7 +75,7 @@ export const forecasting: ServiceSample = {
       name: 'forecasting.adjustment_votes',
       size: { share: 1.5, atMost: (rowsOf) => rowsOf(ADJUSTMENTS) * rowsOf('tenant.tenant_members') },
       columns: {
-        adjustment_id: (row) => row.tenant.numberOf(ADJUSTMENTS, row.parent(ADJUSTMENTS)),
+        adjustment_id: (row) => row.parentNumber(ADJUSTMENTS),
         user_id: (row) => row.userId(row.parent(ADJUSTMENTS) + row.sibling(ADJUSTMENTS)),
         agrees: (row) => row.chance(0.7),
       },

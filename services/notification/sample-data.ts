@@ -95,7 +95,7 @@ export const notification: ServiceSample = {
       name: 'notification.delivery_events',
       size: { share: 12 },
       columns: {
-        delivery_id: (row) => row.tenant.numberOf(DELIVERIES, row.parent(DELIVERIES)),
+        delivery_id: (row) => row.parentNumber(DELIVERIES),
         occurred_at: (row) =>
           new Date(row.timeOf(DELIVERIES, row.parent(DELIVERIES)) + minutes(row.sibling(DELIVERIES))),
         kind: (row) => row.pick(['accepted', 'delivered', 'opened', 'clicked', 'bounced']),

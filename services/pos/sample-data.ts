@@ -20,17 +20,13 @@ function transactionTime(row: SampleRow): Date {
   return new Date(row.timeOf(TRANSACTIONS, row.parent(TRANSACTIONS)));
 }
 
-/** Refunds are of every so many-th item, so that none is refunded twice. */
-function refundedItem(row: SampleRow): { transaction: number; line: number } {
-  const items = row.count(ITEMS);
-  const transactions = row.count(TRANSACTIONS);
-  const item = row.parent(ITEMS);
-  const transaction = Math.floor((item * transactions) / items);
-  return { transaction, line: item - Math.ceil((transaction * items) / transactions) + 1 };
+/** Refunds are of items far from each other, so that none is refunded twice. */
+function refundedTransaction(row: SampleRow): number {
+  return row.tenant.parentOf(ITEMS, row.parent(ITEMS), TRANSACTIONS);
 }
 
-function refundedAt(row: SampleRow): Date {
-  return new Date(row.timeOf(TRANSACTIONS, refundedItem(row).transaction));
+function refundedSale(row: SampleRow): number {
+  return row.timeOf(TRANSACTIONS, refundedTransaction(row));
 }
 
 export const pos: ServiceSample = {
@@ -103,12 +99,12 @@ export const pos: ServiceSample = {
       size: { share: 3, atMost: (rowsOf) => rowsOf(ITEMS) },
       columns: {
         id: (row) => row.id,
-        transaction_id: (row) => row.idOf(TRANSACTIONS, refundedItem(row).transaction),
-        sold_at: refundedAt,
-        line_number: (row) => refundedItem(row).line,
+        transaction_id: (row) => row.idOf(TRANSACTIONS, refundedTransaction(row)),
+        sold_at: (row) => new Date(refundedSale(row)),
+        line_number: (row) => row.tenant.siblingOf(ITEMS, row.parent(ITEMS), TRANSACTIONS) + 1,
         amount: (row) => row.decimal(0.5, 9, 2),
         reason: (row) => row.pick(row.pools.remarks),
-        refunded_at: (row) => new Date(refundedAt(row).getTime() + hours(row.int(1, 48))),
+        refunded_at: (row) => new Date(refundedSale(row) + hours(row.int(1, 48))),
       },
     },
     {
@@ -130,7 +126,7 @@ export const pos: ServiceSample = {
       name: DELIVERIES,
       size: { share: 6 },
       columns: {
-        webhook_id: (row) => row.tenant.numberOf(WEBHOOKS, row.parent(WEBHOOKS)),
+        webhook_id: (row) => row.parentNumber(WEBHOOKS),
         event_type: (row) => row.pick(EVENTS),
         payload: (row) =>
           `{"delivery": ${row.index}, "total": ${row.decimal(1, 60, 2)}, "try": ${row.int(1, 3)}}`,

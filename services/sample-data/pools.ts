@@ -87,7 +87,7 @@ export function drawPools(seed: string): Pools {
     bakeries: many(120, () => bakeryName(faker)),
     suppliers: many(80, () => faker.company.name()),
     products: many(160, (): Product => product(faker)),
-    ingredients: [...INGREDIENTS, ...faker.helpers.uniqueArray(() => faker.food.ingredient(), 40)],
+    ingredients: [...new Set([...INGREDIENTS, ...many(40, () => faker.food.ingredient())])],
     streets: many(
       120,
       () => `${faker.location.streetAddress()}, ${faker.location.zipCode()} ${faker.location.city()}`,

@@ -4,6 +4,9 @@ import { Random, rowDraw, rowId, type TableKey, tableKey } from './random.js';
 import { futureTime, pastTime } from './times.js';
 import type { RowCounts } from './types.js';
 
+/** Other services know products by the inventory's ids. */
+const PRODUCTS = 'inventory.products';
+
 /** A tenant whose rows are being made. */
 export class SampleTenant {
   readonly id: string;
@@ -41,6 +44,20 @@ export class SampleTenant {
 
   draw(table: string, index: number, salt = 0): number {
     return rowDraw(this.keyOf(table), index, salt);
+  }
+
+  /**
+   * Which row of `parent` a row of `child` belongs to. The rows are spread evenly, and neighbours have the same parent;
+   * so it is known without looking.
+   */
+  parentOf(child: string, index: number, parent: string): number {
+    return Math.floor((index * this.count(parent)) / this.count(child));
+  }
+
+  /** Which of its parent's rows it is, from 0. */
+  siblingOf(child: string, index: number, parent: string): number {
+    const above = this.parentOf(child, index, parent);
+    return index - Math.ceil((above * this.count(child)) / this.count(parent));
   }
 
   /** The numbers of an identity column that this tenant's rows have: this one and those after it. */
@@ -106,18 +123,23 @@ export class SampleRow {
     return this.idOf(table, this.int(0, this.count(table) - 1));
   }
 
-  /** Which row of `table` this one belongs to: the rows are spread evenly, neighbours have the same parent. */
+  /** Which row of `table` this one belongs to. */
   parent(table: string): number {
-    return Math.floor((this.index * this.count(table)) / this.count(this.table));
+    return this.tenant.parentOf(this.table, this.index, table);
   }
 
   parentId(table: string): string {
     return this.idOf(table, this.parent(table));
   }
 
+  /** The value of an identity column that this one's parent has. */
+  parentNumber(table: string): number {
+    return this.tenant.numberOf(table, this.parent(table));
+  }
+
   /** Which of its parent's rows this one is, from 0. */
   sibling(table: string): number {
-    return this.index - Math.ceil((this.parent(table) * this.count(this.table)) / this.count(table));
+    return this.tenant.siblingOf(this.table, this.index, table);
   }
 
   /** The row above this one in a tree of its own table; null for a root. */
@@ -181,10 +203,24 @@ export class SampleRow {
 
   /** A product that goes with this row: the same for all of its columns. */
   get product(): Product {
+    return this.productAt(this.#productIndex);
+  }
+
+  /** The id that this product has in the inventory. */
+  get productId(): string {
+    return this.idOf(PRODUCTS, this.#productIndex);
+  }
+
+  /** The inventory's product of that number. */
+  productAt(index: number): Product {
     const { products } = this.pools;
-    const found = products[Math.floor(this.tenant.draw(this.table, this.index, 7) * products.length)];
+    const found = products[index % products.length];
     if (found === undefined) throw new Error('There are no products to pick from.');
     return found;
+  }
+
+  get #productIndex(): number {
+    return Math.floor(this.tenant.draw(this.table, this.index, 7) * this.count(PRODUCTS));
   }
 
   bytes(length: number): Uint8Array {

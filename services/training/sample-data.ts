@@ -57,13 +57,8 @@ export const training: ServiceSample = {
       name: 'training.artifact_chunk_copies',
       size: { share: 5, atMost: (rowsOf) => rowsOf(CHUNKS) * ZONES.length },
       columns: {
-        artifact_id: (row) =>
-          row.idOf(ARTIFACTS, Math.floor((row.parent(CHUNKS) * row.count(ARTIFACTS)) / row.count(CHUNKS))),
-        chunk_number: (row) => {
-          const chunk = row.parent(CHUNKS);
-          const artifact = Math.floor((chunk * row.count(ARTIFACTS)) / row.count(CHUNKS));
-          return chunk - Math.ceil((artifact * row.count(CHUNKS)) / row.count(ARTIFACTS));
-        },
+        artifact_id: (row) => row.idOf(ARTIFACTS, row.tenant.parentOf(CHUNKS, row.parent(CHUNKS), ARTIFACTS)),
+        chunk_number: (row) => row.tenant.siblingOf(CHUNKS, row.parent(CHUNKS), ARTIFACTS),
         zone: (row) => ZONES[row.sibling(CHUNKS)] ?? '',
         stored_at: (row) => new Date(row.time),
         verified_at: (row) => row.unlessEvery(3, () => new Date(row.time + hours(2))),
@@ -113,7 +108,7 @@ export const training: ServiceSample = {
       size: { share: 8 },
       columns: {
         tenant_id: (row) => row.tenantId,
-        job_id: (row) => row.tenant.numberOf(JOBS, row.parent(JOBS)),
+        job_id: (row) => row.parentNumber(JOBS),
         level: (row) => row.pick(['debug', 'info', 'info', 'info', 'warning', 'error']),
         epoch: (row) => row.unlessEvery(8, () => row.sibling(JOBS)),
         message: (row) => `loss ${row.decimal(0.01, 2, 5)} after ${row.int(1, 600)} s`,
