@@ -1,7 +1,9 @@
 /** All that a plan notices before anything is touched. */
-
+import { coverageFindings } from './findings/coverage.js';
 import type { Found } from './findings/found.js';
+import { keyFindings } from './findings/keys.js';
 import { privilegeFindings } from './findings/privileges.js';
+import { tableFindings } from './findings/tables.js';
 import { compare } from './ownership.js';
 import type { PlanFinding } from './types.js';
 
@@ -9,8 +11,13 @@ const SEVERITIES = ['refusal', 'warning', 'info'] as const;
 
 /** Refusals first, then by table. */
 export function findingsOf(found: Found): PlanFinding[] {
-  const findings = [...privilegeFindings(found)];
-  const order = ({ severity, table, code, privilege }: PlanFinding) =>
-    [SEVERITIES.indexOf(severity), table ?? '', code, privilege ?? ''].join('\n');
+  const findings = [
+    ...privilegeFindings(found),
+    ...coverageFindings(found),
+    ...keyFindings(found),
+    ...tableFindings(found),
+  ];
+  const order = ({ severity, table, code, privilege, message }: PlanFinding) =>
+    [SEVERITIES.indexOf(severity), table ?? '', code, privilege ?? '', message].join('\n');
   return findings.sort((a, b) => compare(order(a), order(b)));
 }
