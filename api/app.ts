@@ -6,6 +6,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import underPressure from '@fastify/under-pressure';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { asProblem } from '../protocol/problem-document.js';
 import { Problem } from '../protocol/problems.js';
 import { demandToken } from './auth.js';
 import { createDeletions } from './deletions.js';
@@ -13,7 +14,7 @@ import type { ApiDependencies } from './dependencies.js';
 import { createDirectory } from './directory.js';
 import { logRequests, requestIdOf } from './logging.js';
 import { measureRequests } from './metrics.js';
-import { answerProblems } from './problem-handler.js';
+import { answerProblems, sendProblem } from './problem-handler.js';
 import { deletionJobRoutes } from './routes/deletion-jobs.js';
 import { healthRoutes } from './routes/health.js';
 import { membershipRoutes } from './routes/memberships.js';
@@ -42,6 +43,8 @@ export async function buildApp(dependencies: ApiDependencies): Promise<FastifyIn
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    // An address that cannot be decoded comes to no route, and so to no error handler.
+    frameworkErrors: (error, request, reply) => void sendProblem(reply, request, asProblem(error)),
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);

@@ -18,10 +18,10 @@ export function answerProblems(app: FastifyInstance, records: Pick<Records, 'aud
       request.log.error({ err: problem.cause ?? error, code: problem.code }, problem.detail);
     else request.log.info({ code: problem.code }, 'refused');
     await keepRefusal(records, request, problem);
-    return send(reply, request, problem);
+    return sendProblem(reply, request, problem);
   });
   app.setNotFoundHandler({ preHandler: app.rateLimit() }, (request, reply) =>
-    send(
+    sendProblem(
       reply,
       request,
       new Problem('route_unknown', 'There is nothing at this address; the list is at /docs.'),
@@ -29,7 +29,9 @@ export function answerProblems(app: FastifyInstance, records: Pick<Records, 'aud
   );
 }
 
-function send(reply: FastifyReply, request: FastifyRequest, problem: Problem) {
+/** Sends the problem's document, with the headers that go with it. */
+export function sendProblem(reply: FastifyReply, request: FastifyRequest, problem: Problem): FastifyReply {
+  void reply.header('x-request-id', request.id);
   const retryAfter = problem.retryAfterSeconds ?? (problem.status === 503 ? RETRY_AFTER_SECONDS : undefined);
   if (retryAfter !== undefined) void reply.header('retry-after', retryAfter);
   if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
