@@ -2,6 +2,7 @@
 import { PROTOCOL_VERSION } from '../../protocol/common.js';
 import type { DeletionStatus } from '../../protocol/participant.js';
 import { Problem } from '../../protocol/problems.js';
+import { DIRECTORY_TARGETS } from '../../protocol/transitions.js';
 import type { Participant } from '../http/participant.js';
 import { openTenantDatabase, type TenantDatabaseOptions } from './database.js';
 import * as deletion from './deletion.js';
@@ -27,7 +28,7 @@ export function tenantParticipant({ name, ...options }: TenantParticipantOptions
     calls: {
       preview: ({ params }) => deletion.preview(tables, name, params.tenant_id),
       async advance({ params: { tenant_id: tenantId, job_id: jobId }, body }) {
-        if (body.target !== 'purged') {
+        if (!DIRECTORY_TARGETS.includes(body.target)) {
           throw new Problem(
             'target_unsupported',
             `The tenant directory knows the target purged alone; until then a suspension keeps the tenant as it is.`,
