@@ -26,11 +26,20 @@ import type { Catalog, CatalogTable, ForeignKey, MaterializedView } from './type
 export async function readCatalog(client: pg.ClientBase, declaration: Declaration): Promise<Catalog> {
   // Types are written with their schema unless it is on the search path: so the path has to be the same every time.
   const { rows } = await client.query<{ path: string }>(`SELECT current_setting('search_path') AS path`);
-  const setPath = (path: string) => client.query(`SELECT set_config('search_path', $1, false)`, [path]);
+  // Within a transaction a path that was set for the transaction alone must not outlive it.
+  const setPath = (path: string) =>
+    client.query(`SELECT set_config('search_path', $1, $2)`, [path, client.getTransactionStatus() === 'T']);
+  const setBack = () => setPath(rows[0]?.path ?? 'pg_catalog');
   await setPath('pg_catalog');
-  const catalog = await readWithFixedPath(client, declaration);
-  await setPath(rows[0]?.path ?? 'pg_catalog');
-  return catalog;
+  try {
+    const catalog = await readWithFixedPath(client, declaration);
+    await setBack();
+    return catalog;
+  } catch (error) {
+    // A transaction that failed takes its settings with it, and a lost connection its session.
+    if (client.getTransactionStatus() !== 'E') await setBack().catch(() => undefined);
+    throw error;
+  }
 }
 
 async function readWithFixedPath(client: pg.ClientBase, declaration: Declaration): Promise<Catalog> {
@@ -89,6 +98,7 @@ interface Parts {
 function tableOf(row: TableRow, parts: Parts): CatalogTable {
   const relations = parts.relations.get(row.oid) ?? [];
   const leaves = relations.filter((relation) => relation.kind !== 'p');
+  const itself = relations.filter((relation) => relation.oid === row.oid);
   const analysed = leaves.map((leaf) => leaf.estimatedRows).filter((estimate) => estimate >= 0);
   return {
     oid: row.oid,
@@ -99,7 +109,7 @@ function tableOf(row: TableRow, parts: Parts): CatalogTable {
     isPartition: false,
     parentOids: row.parentOids.map(Number),
     leaves: leaves.map(relationOf),
-    fenced: relations.find((relation) => relation.oid === row.oid)?.fenced ?? false,
+    fenced: itself.some((relation) => relation.fenced),
     columns: (parts.columns.get(row.oid) ?? []).map(columnOf),
     primaryKey: row.primaryKey,
     indexes: (parts.indexes.get(row.oid) ?? []).map(({ columns, unique, partial }) => ({
@@ -114,11 +124,12 @@ function tableOf(row: TableRow, parts: Parts): CatalogTable {
     rowSecurity: {
       enabled: relations.some((relation) => relation.rowSecurity),
       forced: relations.some((relation) => relation.rowSecurityForced),
-      bypassed: !relations.some((relation) => relation.filtered),
+      bypassed: !itself.some((relation) => relation.filtered),
     },
     replicaIdentityMissing: leaves.some((leaf) => leaf.replicaIdentityMissing),
     estimatedRows: analysed.length === 0 ? -1 : analysed.reduce((sum, rows) => sum + rows, 0),
-    privileges: commonPrivileges(relations),
+    // Of a statement that names the root, PostgreSQL checks the root's privileges and policies alone.
+    privileges: commonPrivileges(itself),
     extensionOwned: row.extensionOwned,
   };
 }

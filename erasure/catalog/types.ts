@@ -61,13 +61,13 @@ export interface CatalogTable {
   readonly triggers: readonly Trigger[];
   /** Rewrite rules on writes; a statement that moves rows cannot run through one. */
   readonly rules: readonly string[];
-  /** Of the table and its leaves together. `bypassed`: the connected role sees every row all the same. */
+  /** Of the table and its leaves together. `bypassed`: through the table, the connected role sees every row all the same. */
   readonly rowSecurity: { readonly enabled: boolean; readonly forced: boolean; readonly bypassed: boolean };
   /** Published with deletes, and nothing identifies a row: PostgreSQL refuses the DELETE. */
   readonly replicaIdentityMissing: boolean;
   /** From `pg_class.reltuples`, summed over leaves; -1 where never analysed. */
   readonly estimatedRows: number;
-  /** What the connected role may do here. On partitioned tables: on every leaf, too. */
+  /** What the connected role may do here. Leaves have their own, for statements that name them. */
   readonly privileges: Privileges;
   /** Belongs to an extension; such tables are ignored. */
   readonly extensionOwned: boolean;
