@@ -9,7 +9,8 @@ const callers = new WeakMap<FastifyRequest, Caller>();
 
 /** Every route registered after this one demands a valid token. */
 export function demandToken(app: FastifyInstance, verifyUser: (token: string) => Promise<User>): void {
-  app.addHook('onRequest', async (request) => {
+  // After onRequest, where requests are counted, so that guessing is limited; before the body is read.
+  app.addHook('preParsing', async (request) => {
     const [scheme, token, rest] = (request.headers.authorization ?? '').split(' ');
     if (scheme?.toLowerCase() !== 'bearer' || !token || rest !== undefined) {
       throw new Problem('unauthenticated', 'Send a token: Authorization: Bearer ….');
