@@ -1,10 +1,10 @@
 /** Temporal's dev server: how it is started, and whether it answers. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { SEARCH_ATTRIBUTES } from '../protocol/workflow.js';
+import { ensureSearchAttributes } from '../records/search-attributes.js';
 import type { ProcessSpec } from './processes.js';
 import type { Progress } from './progress.js';
 import { findTemporal } from './temporal-binary.js';
@@ -18,10 +18,7 @@ export interface TemporalOptions {
   readonly report: Progress;
 }
 
-// As in temporal.api.enums.v1.IndexedValueType.
-const INDEXED_VALUE_TYPES = { Keyword: 2, KeywordList: 7 } as const;
 const GRPC_NOT_FOUND = 5;
-const NAMESPACE_KNOWN_WITHIN_MS = 20_000;
 
 /** Finds or builds Temporal, and says how to start it. */
 export async function prepareTemporal(options: TemporalOptions): Promise<ProcessSpec> {
@@ -89,25 +86,4 @@ async function ensureNamespace(connection: Connection, namespace: string): Promi
     namespace,
     workflowExecutionRetentionPeriod: msToTs('24h'),
   });
-}
-
-async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<void> {
-  // The server's parts learn of a new namespace one after the other.
-  for (const deadline = Date.now() + NAMESPACE_KNOWN_WITHIN_MS; ; await sleep(200)) {
-    try {
-      const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-      const missing = Object.entries(SEARCH_ATTRIBUTES).filter(
-        ([name]) => !(name in (customAttributes ?? {})),
-      );
-      if (missing.length === 0) return;
-      await connection.operatorService.addSearchAttributes({
-        namespace,
-        searchAttributes: Object.fromEntries(
-          missing.map(([name, type]) => [name, INDEXED_VALUE_TYPES[type]]),
-        ),
-      });
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-    }
-  }
 }

@@ -1,0 +1,89 @@
+/** The steps after the pivot: they only go forward, and are repeated until they have succeeded. */
+import { Context } from '@temporalio/activity';
+import type { JobService } from '../protocol/jobs.js';
+import { PROBLEMS, Problem, type ProblemCode } from '../protocol/problems.js';
+import { type Parts, partOf } from './dependencies.js';
+import { tryService } from './service-call.js';
+import { bringTo } from './slices.js';
+import type { OfService, VerifiedService, VerifyInput } from './types.js';
+
+const ASK_AGAIN_MS = 250;
+// A service of the simple level has no slices: it may need as long as it needs.
+const SIMPLE_DELETE_MS = 120_000;
+
+export function forwardSteps(parts: Parts) {
+  const { settings } = parts;
+  return {
+    async purgeService({ jobId, service }: OfService): Promise<void> {
+      await bringTo(parts, await parts.openJob(jobId), service, 'purged');
+    },
+
+    /** Permanent deletion in one call, at a service that could not stage. */
+    async deleteAtService({ jobId, service }: OfService): Promise<void> {
+      const job = await parts.openJob(jobId);
+      await tryService(parts, job, service, async ({ call }) => {
+        const result = await call(
+          'deleteNow',
+          { params: { tenant_id: job.tenant_id }, query: { job_id: jobId } },
+          { timeoutMs: Math.max(SIMPLE_DELETE_MS, settings.longestTransactionMs) },
+        );
+        if (!result.success) throw unsuccessful(service, result.errors[0]?.code);
+        const counts = mergedCounts(partOf(job, service)?.counts ?? [], result.deleted_counts);
+        const rowsDone = counts.reduce((sum, { rows }) => sum + rows, 0);
+        await parts.tell(jobId, { name: service, state: 'purged', counts, rowsDone, lastError: null });
+      });
+    },
+
+    /** Asked until nothing from before the fence can come any more; then what it counts is what is left. */
+    async verifyService({ jobId, service, mustBeClean }: VerifyInput): Promise<VerifiedService> {
+      const job = await parts.openJob(jobId);
+      return tryService(parts, job, service, async ({ call, patience, pause, giveUp }) => {
+        for (;;) {
+          const found = await call(
+            'verification',
+            { params: { tenant_id: job.tenant_id }, query: { job_id: jobId } },
+            { timeoutMs: settings.longestTransactionMs },
+          );
+          Context.current().cancellationSignal.throwIfAborted();
+          if (found.horizon_passed || found.horizon === null) {
+            const clean = found.clean && found.rows_left === 0;
+            await parts.tell(jobId, {
+              name: service,
+              waitingFor: null,
+              ...(clean && { verifiedAt: found.verified_at, lastError: null }),
+            });
+            if (!clean && mustBeClean) throw rowsLeft(service, found.rows_left);
+            if (clean) await parts.step(job, 'service verified', { service, rows_left: 0 });
+            return { clean, rowsLeft: found.rows_left };
+          }
+          const waiting = found.waiting_for;
+          patience.saw({ state: 'purged', rows_done: found.rows_left }, waiting);
+          await parts.tell(jobId, { name: service, waitingFor: waiting });
+          if (patience.olderLeftMs <= 0) await giveUp(waiting, true);
+          if (patience.leftMs <= 0) await giveUp(waiting, false);
+          await pause(ASK_AGAIN_MS);
+        }
+      });
+    },
+  };
+}
+
+function rowsLeft(service: string, rows: number): Problem {
+  const detail = `${service} still has ${rows} rows of the tenant, although it was purged again and again. Find out who writes them; then replay.`;
+  return new Problem('state_conflict', detail, { service });
+}
+
+function unsuccessful(service: string, code: string | undefined): Problem {
+  const known = code !== undefined && Object.hasOwn(PROBLEMS, code) ? (code as ProblemCode) : 'internal';
+  return new Problem(known, `${service} has not deleted the tenant's rows (${known}).`, { service });
+}
+
+// A repeated call may count what is left, not what the first one deleted.
+function mergedCounts(
+  before: JobService['counts'],
+  now: Readonly<Record<string, number>>,
+): { table: string; rows: number }[] {
+  const counts = new Map(before.map(({ table, rows }) => [table, rows]));
+  for (const [table, rows] of Object.entries(now)) counts.set(table, Math.max(rows, counts.get(table) ?? 0));
+  return [...counts].map(([table, rows]) => ({ table, rows }));
+}

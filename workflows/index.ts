@@ -1,0 +1,56 @@
+/**
+ * The saga. The job's record is the arbiter: whatever a run believes, it follows the decision that stands there.
+ *
+ * Runs may wait for weeks, so a change of what is called, or in which order, goes behind `patched()`;
+ * tests/replay has histories of every way a run can end or wait.
+ */
+import { CancellationScope } from '@temporalio/workflow';
+import type { DeleteTenantInput } from '../protocol/workflow.js';
+import { check, open } from './agreement.js';
+import { close, type DeletionCompleted, end } from './closing.js';
+import { compensate } from './compensation.js';
+import { meaningOf } from './errors.js';
+import { directory, purge, verify } from './forward.js';
+import { pivot } from './pivot.js';
+import { Saga } from './saga.js';
+import { readLedgers, stage, suspend } from './staging.js';
+import { date, window } from './waits.js';
+
+export async function deleteTenant(input: DeleteTenantInput): Promise<DeletionCompleted> {
+  const saga = new Saga(input);
+  return CancellationScope.nonCancellable(async () => {
+    try {
+      return await run(saga);
+    } catch (error) {
+      if (meaningOf(error) !== 'ended') throw error;
+      return close(saga, await saga.read());
+    }
+  });
+}
+
+async function run(saga: Saga): Promise<DeletionCompleted> {
+  const { begun } = await open(saga);
+  await saga.reversibly(async () => {
+    if (!begun) {
+      await date(saga);
+      await check(saga);
+      // approval, of exactly that preview: its place is here
+    }
+    await suspend(saga);
+    await stage(saga);
+    // export, out of the archives: its place is here
+    await window(saga);
+    await readLedgers(saga);
+  });
+  await pivot(saga);
+  if (saga.decided?.ended) return end(saga);
+  if (saga.decided?.decision === 'abort') {
+    await compensate(saga);
+    return end(saga);
+  }
+  await purge(saga);
+  await directory(saga);
+  await verify(saga);
+  // the certificate, over what was verified: its place is here
+  return end(saga);
+}

@@ -1,0 +1,78 @@
+/** suspend, stage and what is looked at right before the pivot: everything here can be brought back. */
+import type { Fault } from '../activities/types.js';
+import { DecisionStands } from './errors.js';
+import { atService, records } from './proxies.js';
+import type { Saga } from './saga.js';
+import { participantsOf } from './state.js';
+
+/** A service that loses its staging again and again does not get to the pivot. */
+const MOST_ROUNDS = 5;
+
+/** The semantic lock, in the tenant directory; a company without one relies on the fences. */
+export async function suspend(saga: Saga): Promise<void> {
+  const { directory } = participantsOf(saga.known);
+  if (directory === null) return;
+  saga.show({ status: 'in_progress', phase: 'suspend', waitingFor: null });
+  await atService.suspendTenant.executeWithOptions(saga.about(directory), saga.input(directory));
+}
+
+/**
+ * Stages everywhere at once. Each activity enters its service into the record before it calls it: that entry is the
+ * compensation, registered where it survives this run.
+ */
+export async function stage(saga: Saga): Promise<void> {
+  saga.show({ status: 'in_progress', phase: 'stage', waitingFor: null });
+  await stageAt(saga, participantsOf(saga.known).reversible);
+  saga.learn(await records.markStaged({ jobId: saga.jobId, number: saga.nextNumber() }));
+}
+
+function stageAt(saga: Saga, services: readonly string[]): Promise<void> {
+  return saga.everywhere(services, (service) =>
+    atService.stageService.executeWithOptions(saga.about(service), saga.input(service)),
+  );
+}
+
+/** Every ledger once more: a backup may have brought a service back, and the registry may be another one. */
+export async function readLedgers(saga: Saga): Promise<void> {
+  saga.show({ status: 'in_progress', phase: 'pivot', waitingFor: null });
+  const { registered, services } = await saga.read();
+  if (saga.decided) throw new DecisionStands();
+  await abortOn(saga, registryFaults(registered, services));
+  let toRead: readonly string[] = participantsOf(saga.known).reversible;
+  for (let round = 1; toRead.length > 0; round += 1) {
+    const stageAgain: string[] = [];
+    const faults: Fault[] = [];
+    await saga.everywhere(toRead, async (service) => {
+      const read = await atService.readLedger.executeWithOptions(saga.about(service), saga.input(service));
+      if (read.stageAgain) stageAgain.push(service);
+      if (read.fault) faults.push(read.fault);
+    });
+    if (round > MOST_ROUNDS) faults.push(...stageAgain.map((service) => faultOf(service, 'staging_lost')));
+    await abortOn(saga, faults);
+    await stageAt(saga, stageAgain);
+    toRead = stageAgain;
+  }
+}
+
+async function abortOn(saga: Saga, faults: readonly Fault[]): Promise<void> {
+  if (faults.length === 0) return;
+  saga.faults.push(...faults);
+  await saga.abort('failure');
+  throw new DecisionStands();
+}
+
+function registryFaults(
+  registered: readonly string[],
+  services: readonly { readonly name: string }[],
+): Fault[] {
+  const checked = services.map(({ name }) => name);
+  const changed = [
+    ...registered.filter((name) => !checked.includes(name)),
+    ...checked.filter((name) => !registered.includes(name)),
+  ];
+  return changed.sort().map((name) => faultOf(name, 'registry_changed'));
+}
+
+function faultOf(service: string, code: string): Fault {
+  return { service, code, table: null, privilege: null, sqlstate: null, olderTransaction: false };
+}
