@@ -10,6 +10,8 @@ export type Client = Prisma.TransactionClient;
 export interface DatabaseOptions {
   readonly databaseUrl: string;
   readonly poolSize?: number;
+  /** How long a caller waits for a database that does not answer, before it is told that it is away. */
+  readonly patienceMs?: number;
 }
 
 /** Where everything that touches the database goes through: each failure becomes a problem here. */
@@ -20,24 +22,26 @@ export interface Database {
   close(): Promise<void>;
 }
 
-const CONNECT_TIMEOUT_MS = 5_000;
-const LOCK_TIMEOUT_MS = 5_000;
-const TRANSACTION_TIMEOUT_MS = 10_000;
-// A frozen process must not hold the lock of a tenant's gate for ever.
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000;
+/** Where nobody says otherwise. */
+export const PATIENCE_MS = 10_000;
 
-export function openDatabase({ databaseUrl, poolSize = 10 }: DatabaseOptions): Database {
+export function openDatabase(options: DatabaseOptions): Database {
+  const { databaseUrl, poolSize = 10, patienceMs = PATIENCE_MS } = options;
+  // Whoever waits for a lock is told so while there is still time to tell.
+  const halfOfPatienceMs = Math.ceil(patienceMs / 2);
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     application_name: 'lethe records',
     max: poolSize,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: halfOfPatienceMs,
     keepAlive: true,
     // Before anybody else has the connection. The adapter reads and writes times as if the session's zone were UTC.
     onConnect: async (client) => {
       await client.query(
-        `SET TimeZone = 'UTC'; SET lock_timeout = ${LOCK_TIMEOUT_MS}; SET statement_timeout = ${TRANSACTION_TIMEOUT_MS};
-         SET idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_TIMEOUT_MS}; SET search_path = lethe_records`,
+        `SET TimeZone = 'UTC'; SET search_path = lethe_records;
+         SET lock_timeout = ${halfOfPatienceMs}; SET statement_timeout = ${patienceMs};
+         -- A frozen process must not hold the lock of a tenant's gate for ever.
+         SET idle_in_transaction_session_timeout = ${2 * patienceMs}`,
       );
     },
   });
@@ -48,13 +52,13 @@ export function openDatabase({ databaseUrl, poolSize = 10 }: DatabaseOptions): D
     errorFormat: 'minimal',
     transactionOptions: {
       isolationLevel: 'ReadCommitted',
-      maxWait: CONNECT_TIMEOUT_MS,
-      timeout: TRANSACTION_TIMEOUT_MS,
+      maxWait: halfOfPatienceMs,
+      timeout: patienceMs,
     },
   });
   return {
-    read: (work) => failuresAsProblems(() => work(prisma)),
-    transaction: (work) => failuresAsProblems(() => prisma.$transaction(work)),
+    read: (work) => failuresAsProblems(() => work(prisma), patienceMs),
+    transaction: (work) => failuresAsProblems(() => prisma.$transaction(work), patienceMs),
     close: () => prisma.$disconnect(),
   };
 }

@@ -33,7 +33,7 @@ const AWAY_IN_NODE = new Set([
 ]);
 // pg gives these no code.
 const AWAY_IN_WORDS =
-  /connection terminated|connection ended|timeout exceeded when trying to connect|client was closed|not queryable|connection timeout|the database system is/i;
+  /connection terminated|connection ended|timeout exceeded when trying to connect|timeout expired|client was closed|not queryable|connection timeout|the database system is/i;
 /** Kinds of the driver adapter's errors. */
 const AWAY_IN_ADAPTER = new Set([
   'DatabaseNotReachable',
@@ -47,10 +47,13 @@ const AWAY_IN_ADAPTER = new Set([
   'TlsConnectionError',
 ]);
 
-/** Runs `work`; while the database is away it throws `records_unavailable`, every other error stays as it is. */
-export async function failuresAsProblems<T>(work: () => Promise<T>): Promise<T> {
+/**
+ * Runs `work`; while the database is away, or does not answer within `patienceMs`, it throws `records_unavailable`.
+ * Every other error stays as it is.
+ */
+export async function failuresAsProblems<T>(work: () => Promise<T>, patienceMs: number): Promise<T> {
   try {
-    return await work();
+    return await answeredWithin(work(), patienceMs);
   } catch (error) {
     if (error instanceof Problem || !isAway(error)) throw error;
     const problem = new Problem(
@@ -61,6 +64,23 @@ export async function failuresAsProblems<T>(work: () => Promise<T>): Promise<T> 
     );
     problem.cause = error;
     throw problem;
+  }
+}
+
+// A peer that vanished without a word is noticed by nobody else for a quarter of an hour. What was asked may still be
+// done then: to the caller that is an answer that was lost, and every write may be repeated.
+async function answeredWithin<T>(work: Promise<T>, patienceMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    const late = Object.assign(new Error(`The database gave no answer in ${patienceMs} ms.`), {
+      code: 'ETIMEDOUT',
+    });
+    timer = setTimeout(() => reject(late), patienceMs);
+  });
+  try {
+    return await Promise.race([work, silence]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -19,7 +19,7 @@ export function createRecords(options: DatabaseOptions): Records {
     ...progressRecords(database),
     ...serviceRecords(database),
     ...auditRecords(database),
-    withAdvisoryLock: (name, work) => withAdvisoryLock(options.databaseUrl, name, work),
+    withAdvisoryLock: (name, work) => withAdvisoryLock(options, name, work),
     ready: () =>
       database.read(async (client) => {
         await client.deletionJob.findFirst({ select: { jobId: true } });

@@ -1,0 +1,97 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ended, OWNER, open, openTestRecords, staged, type TestRecords } from './support.js';
+
+let test: TestRecords;
+let role: pg.Pool;
+beforeAll(async () => {
+  test = await openTestRecords();
+  role = new pg.Pool({ connectionString: test.database.urlFor('lethe_records'), max: 1 });
+});
+afterAll(async () => {
+  await role?.end();
+  await test?.close();
+});
+
+describe('the role of the platform', () => {
+  it.each([
+    ['rewrites the audit', `UPDATE lethe_records.audit_events SET actor_id = 'somebody else'`],
+    ['removes from the audit', 'DELETE FROM lethe_records.audit_events'],
+    ['empties the audit', 'TRUNCATE lethe_records.audit_events'],
+    ['backdates an event', `INSERT INTO lethe_records.audit_events (event_id, action) VALUES (1, 'x')`],
+    ['removes a job', 'DELETE FROM lethe_records.deletion_jobs'],
+    ['gives a job to another tenant', `UPDATE lethe_records.deletion_jobs SET tenant_id = 'other'`],
+    ['changes who asked', `UPDATE lethe_records.deletion_jobs SET requested_by = 'other'`],
+    ['removes what a service did', 'DELETE FROM lethe_records.deletion_job_services'],
+    ['forgets a tenant', 'DELETE FROM lethe_records.tenant_gates'],
+    ['takes a reader away', 'DELETE FROM lethe_records.deletion_job_readers'],
+    ['renumbers a run', 'UPDATE lethe_records.deletion_job_runs SET epoch = 9'],
+    ['switches the guards off', 'ALTER TABLE lethe_records.deletion_jobs DISABLE TRIGGER ALL'],
+    ['makes tables', 'CREATE TABLE lethe_records.more ()'],
+    ['looks at a service', 'SELECT * FROM orders.orders'],
+  ])('%s: refused', async (_, sql) => {
+    const job = await staged(test.records);
+    await expect(role.query(sql)).rejects.toMatchObject({
+      code: expect.stringMatching(/^(42501|428C9)$/),
+    });
+    expect(await test.records.getJob(job.job_id)).toEqual(job);
+    expect(await test.records.auditTrail(job.job_id)).toHaveLength(2);
+  });
+});
+
+describe('the tables themselves', () => {
+  it('a decision is not changed, whoever writes', async () => {
+    const { job_id } = await open(test.records);
+    await test.records.decideAbort(job_id, 'cancel', OWNER);
+    for (const change of [
+      `decision = 'proceed', abort_cause = NULL`,
+      `abort_cause = 'failure'`,
+      'decision = NULL, abort_cause = NULL, decided_at = NULL',
+      `decided_at = now() + interval '1 hour'`,
+    ]) {
+      const sql = `UPDATE lethe_records.deletion_jobs SET ${change} WHERE job_id = $1`;
+      await expect(role.query(sql, [job_id])).rejects.toMatchObject({ code: '23514' });
+      await expect(test.superuser.query(sql, [job_id])).rejects.toMatchObject({ code: '23514' });
+    }
+    expect(await test.records.decisionOf(job_id)).toMatchObject({ decision: 'abort', cause: 'cancel' });
+  });
+
+  it('an end is not left, and does not contradict its decision', async () => {
+    const over = await ended(test.records, 'compensated');
+    const undecided = await open(test.records);
+    const set = (change: string, jobId: string) =>
+      role.query(`UPDATE lethe_records.deletion_jobs SET ${change} WHERE job_id = $1`, [jobId]);
+    for (const change of [
+      `status = 'in_progress', ended_at = NULL`,
+      `status = 'refused'`,
+      'ended_at = now()',
+    ]) {
+      await expect(set(change, over.job_id)).rejects.toMatchObject({ code: '23514' });
+    }
+    for (const status of ['completed', 'compensated', 'cancelled', 'refused']) {
+      const change = `status = '${status}', ended_at = now()`;
+      await expect(set(change, undecided.job_id)).rejects.toMatchObject({ code: '23514' });
+    }
+    await expect(set(`status = 'completed'`, undecided.job_id)).rejects.toMatchObject({ code: '23514' });
+    expect(await test.records.getJob(over.job_id)).toEqual(over);
+    expect(await test.records.getJob(undecided.job_id)).toEqual(undecided);
+  });
+
+  it('a tenant has one open job, and stays erased', async () => {
+    const job = await open(test.records);
+    const second = `INSERT INTO lethe_records.deletion_jobs (job_id, tenant_id, options, restore_window_ms, requested_by)
+      VALUES (gen_random_uuid(), $1, '{}', 0, 'somebody')`;
+    await expect(role.query(second, [job.tenant_id])).rejects.toMatchObject({
+      code: '23505',
+      constraint: 'deletion_jobs_one_open',
+    });
+    const gone = await ended(test.records, 'completed');
+    await expect(
+      role.query(
+        'UPDATE lethe_records.tenant_gates SET erased_at = NULL, erased_by = NULL WHERE tenant_id = $1',
+        [gone.tenant_id],
+      ),
+    ).rejects.toMatchObject({ code: '23514' });
+    expect(await test.records.isErased(gone.tenant_id)).toBe(true);
+  });
+});
