@@ -30,7 +30,7 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
   return {
     name,
     calls: {
-      preview: async ({ params }) => wirePreview(name, await engine.preview(params.tenant_id)),
+      preview: async ({ params }) => wirePreview(name, params, await engine.preview(params.tenant_id)),
       advance: async ({ params, body, claims }) => {
         if (body.target === 'staged' && body.plan_hash === undefined) {
           throw new Problem('validation_failed', 'To stage, the hash of the plan that was shown is needed.', {
@@ -46,7 +46,7 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
           ...(body.plan_hash !== undefined && { planHash: body.plan_hash }),
           ...(supersedes !== undefined && { supersedesJobId: supersedes }),
         });
-        return wireStatus(name, status);
+        return wireStatus(name, params, status);
       },
       deleteNow: async ({ params, query, claims, signal }) => {
         const until = Date.now() + deleteWithinMs;
@@ -74,9 +74,10 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
           }
         }
       },
-      status: async ({ params }) => wireStatus(name, await engine.status(params.tenant_id, params.job_id)),
-      verification: async ({ params, query }) =>
-        wireVerification(name, await engine.verify(params.tenant_id, query.job_id ?? null)),
+      status: async ({ params }) =>
+        wireStatus(name, params, await engine.status(params.tenant_id, params.job_id)),
+      verification: async ({ params: { tenant_id }, query: { job_id = null } }) =>
+        wireVerification(name, { tenant_id, job_id }, await engine.verify(tenant_id, job_id)),
       manifest: async (): Promise<Manifest> => {
         const { planHash, tables, unacceptedTables, findings, openJobs } = await engine.manifest();
         return {
@@ -103,9 +104,19 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
   };
 }
 
-function wirePreview(service: string, preview: Preview): DeletionPreview {
+// An answer names tenant and job as they were asked for; the database may write a key another way.
+interface Named {
+  readonly tenant_id: string;
+  readonly job_id: string;
+}
+
+function wirePreview(
+  service: string,
+  { tenant_id }: Pick<Named, 'tenant_id'>,
+  preview: Preview,
+): DeletionPreview {
   return {
-    tenant_id: preview.tenantId,
+    tenant_id,
     service_name: service,
     plan_hash: preview.planHash,
     reversible: true,
@@ -120,10 +131,10 @@ function wirePreview(service: string, preview: Preview): DeletionPreview {
   };
 }
 
-function wireStatus(service: string, status: LedgerStatus): DeletionStatus {
+function wireStatus(service: string, { tenant_id, job_id }: Named, status: LedgerStatus): DeletionStatus {
   return {
-    tenant_id: status.tenantId,
-    job_id: status.jobId,
+    tenant_id,
+    job_id,
     service_name: service,
     state: status.state,
     plan_hash: status.planHash,
@@ -141,10 +152,14 @@ function wireStatus(service: string, status: LedgerStatus): DeletionStatus {
   };
 }
 
-function wireVerification(service: string, found: Verification): WireVerification {
+function wireVerification(
+  service: string,
+  { tenant_id, job_id }: { readonly tenant_id: string; readonly job_id: string | null },
+  found: Verification,
+): WireVerification {
   return {
-    tenant_id: found.tenantId,
-    job_id: found.jobId,
+    tenant_id,
+    job_id,
     service_name: service,
     clean: found.clean,
     rows_left: found.rowsLeft,
