@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { AbortCause, Decision, JobPhase, JobStatus } from '../protocol/jobs.js';
 import type { LedgerState } from '../protocol/participant.js';
 import type { Client } from './database.js';
+import { Prisma } from './generated/client.js';
 
 export interface LockedGate {
   readonly erasedAt: Date | null;
@@ -42,20 +43,16 @@ export async function lockGate(client: Client, tenantId: string): Promise<Locked
 }
 
 /** Locks a job for a change; null where there is no such job. */
-export async function lockJob(client: Client, jobId: string): Promise<LockedJob | null> {
-  const rows = await client.$queryRaw<LockedJob[]>`
-    SELECT tenant_id AS "tenantId", status, phase, decision, abort_cause AS "abortCause", decided_at AS "decidedAt",
-      start_at AS "startAt", ended_at AS "endedAt", epoch, write_number AS "writeNumber", clock_timestamp() AS now
-    FROM lethe_records.deletion_jobs WHERE job_id = ${jobId}::uuid FOR UPDATE`;
-  return rows[0] ?? null;
-}
+export const lockJob = (client: Client, jobId: string) => jobRow(client, jobId, Prisma.sql`FOR UPDATE`);
 
-/** Keeps a job from being decided or ended meanwhile; several may hold it so. */
-export async function holdJob(client: Client, jobId: string): Promise<LockedJob | null> {
+/** Keeps a job from being changed meanwhile; several may hold it so. */
+export const holdJob = (client: Client, jobId: string) => jobRow(client, jobId, Prisma.sql`FOR SHARE`);
+
+async function jobRow(client: Client, jobId: string, lock: Prisma.Sql): Promise<LockedJob | null> {
   const rows = await client.$queryRaw<LockedJob[]>`
     SELECT tenant_id AS "tenantId", status, phase, decision, abort_cause AS "abortCause", decided_at AS "decidedAt",
       start_at AS "startAt", ended_at AS "endedAt", epoch, write_number AS "writeNumber", clock_timestamp() AS now
-    FROM lethe_records.deletion_jobs WHERE job_id = ${jobId}::uuid FOR SHARE`;
+    FROM lethe_records.deletion_jobs WHERE job_id = ${jobId}::uuid ${lock}`;
   return rows[0] ?? null;
 }
 
