@@ -10,6 +10,8 @@ export interface DeleteTenantInput {
 
 /** Memo by which a run is known to belong to a job. */
 export const MEMO_JOB_ID = 'job_id';
+/** The start that a run waits for, so that one that missed a new date is known; null once it has begun. */
+export const MEMO_WAITS_UNTIL = 'waits_until';
 
 /** Typed search attributes, registered at start-up where missing. */
 export const SEARCH_ATTRIBUTES = {

@@ -6,6 +6,7 @@ import type { JobView } from '../protocol/jobs.js';
 import {
   type DeleteTenantInput,
   MEMO_JOB_ID,
+  MEMO_WAITS_UNTIL,
   TASK_QUEUE,
   UPDATE_WAKE,
   type WakeUpdate,
@@ -24,7 +25,13 @@ export interface RunsOptions {
 /** The run that Temporal has for a job's tenant. */
 export type FoundRun =
   | { readonly kind: 'none' }
-  | { readonly kind: 'own'; readonly runId: string; readonly cancelRequested: boolean }
+  | {
+      readonly kind: 'own';
+      readonly runId: string;
+      readonly cancelRequested: boolean;
+      /** The start that it waits for, as it knows it. */
+      readonly waitsUntil: string | null;
+    }
   /** Of another job of the same tenant; it will close by itself. */
   | { readonly kind: 'foreign'; readonly runId: string };
 
@@ -86,7 +93,13 @@ export function createRuns(options: RunsOptions): JobRuns {
       if (run.status.name !== 'RUNNING') return { kind: 'none' };
       if (run.memo?.[MEMO_JOB_ID] !== job.job_id) return { kind: 'foreign', runId: run.runId };
       const cancelRequested = run.raw.workflowExtendedInfo?.cancelRequested === true;
-      return { kind: 'own', runId: run.runId, cancelRequested };
+      const waitsUntil = run.memo?.[MEMO_WAITS_UNTIL];
+      return {
+        kind: 'own',
+        runId: run.runId,
+        cancelRequested,
+        waitsUntil: typeof waitsUntil === 'string' ? waitsUntil : null,
+      };
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return { kind: 'none' };
       throw error;

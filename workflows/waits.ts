@@ -1,14 +1,18 @@
 /** date and window: the job waits for a time, and can be called off meanwhile. */
+import { upsertMemo } from '@temporalio/workflow';
+import { MEMO_WAITS_UNTIL } from '../protocol/workflow.js';
 import { DecisionStands } from './errors.js';
 import type { Saga } from './saga.js';
 
 /** Waits for the start that was asked for, which may be moved meanwhile. */
 export async function date(saga: Saga): Promise<void> {
+  if (saga.known.startAt === null) return;
   const since = new Date().toISOString();
   for (;;) {
     const { startAt } = saga.known;
     const remaining = startAt === null ? 0 : Date.parse(startAt) - Date.now();
-    if (remaining <= 0) return;
+    if (remaining <= 0) break;
+    upsertMemo({ [MEMO_WAITS_UNTIL]: startAt });
     saga.show({
       status: 'waiting',
       phase: 'date',
@@ -25,6 +29,7 @@ export async function date(saga: Saga): Promise<void> {
     await saga.read();
     if (saga.decided) throw new DecisionStands();
   }
+  upsertMemo({ [MEMO_WAITS_UNTIL]: null });
 }
 
 /** Everything is staged, and one call brings it back. Counted from when it was staged first. */

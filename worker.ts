@@ -1,0 +1,246 @@
+/** The Temporal worker's process: the workflow, its activities, and the reconciler. */
+import { createServer, type Server } from 'node:http';
+import { extname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Connection } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import closeWithGrace from 'close-with-grace';
+import { type Logger, pino } from 'pino';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { createActivities, createTokenGiver, settleEndedJob } from './activities/index.js';
+import { ConfigurationError, readWorkerConfig, type WorkerConfig } from './config.js';
+import { previewHash } from './proof/preview-hash.js';
+import { createServiceClient } from './protocol/client.js';
+import { JsonFileError, readJsonFile } from './protocol/json-file.js';
+import { readSigningKeys, SigningKeyError } from './protocol/keys.js';
+import type { Readiness } from './protocol/platform.js';
+import { registry } from './protocol/registry.js';
+import { createPublicKeyOf } from './protocol/tenant-key.js';
+import { createTokenIssuer } from './protocol/tokens.js';
+import { TASK_QUEUE } from './protocol/workflow.js';
+import { createRecords } from './records/index.js';
+import { createReconciler } from './records/reconciler.js';
+import { createRuns } from './records/runs.js';
+import { ensureSearchAttributes } from './records/search-attributes.js';
+
+const CONNECT_AGAIN_MS = 1_000;
+const READY_WITHIN_MS = 3_000;
+/** Heartbeats carry cancellation back, so they are not saved up for long. */
+const HEARTBEAT_AT_LEAST_EVERY = '2s';
+
+async function main(): Promise<void> {
+  const config = readWorkerConfig();
+  const entries = await readJsonFile(config.LETHE_SERVICES_FILE, registry, 'LETHE_SERVICES_FILE');
+  const keys = await readSigningKeys(config.SIGNING_KEYS_DIR, 'service-token');
+  const temporal = loadClientConnectConfig();
+  const namespace = temporal.namespace ?? 'default';
+  const logger = pino({
+    level: config.LOG_LEVEL,
+    base: { service: 'worker' },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  });
+  installRuntime(logger);
+
+  const records = createRecords({ databaseUrl: config.RECORDS_DATABASE_URL });
+  const issuer = createTokenIssuer({ key: keys.signing, issuer: config.SERVICE_TOKEN_ISSUER });
+  const tokenFor = createTokenGiver({ records, issuer });
+  const services = entries.map((service) => createServiceClient({ service, tokenFor }));
+  const limits = { sliceMs: config.SLICE, longestTransactionMs: config.LONGEST_TRANSACTION };
+  const activities = createActivities({
+    records,
+    services,
+    previewHash,
+    settings: {
+      ...limits,
+      giveUpAfterMs: config.GIVE_UP_AFTER,
+      olderTransactionLimitMs: config.OLDER_TRANSACTION_LIMIT,
+      attentionRetryEveryMs: config.ATTENTION_RETRY_EVERY,
+    },
+  });
+  const connection = Connection.lazy(temporal.connectionOptions);
+  const runs = createRuns({
+    connection,
+    namespace,
+    publicKeyOf: createPublicKeyOf(config.TENANT_KEY_SECRET),
+  });
+  const reconciler = createReconciler({
+    records,
+    runs,
+    services,
+    settle: (client, open) => settleEndedJob(records, client, open, limits),
+    everyMs: config.RECONCILE_EVERY,
+    logger,
+  });
+
+  const stopping = new AbortController();
+  let worker: Worker | null = null;
+  const health = await serveHealth(config, {
+    records: () => records.ready(),
+    temporal: () => runs.ready(),
+    worker: async () => {
+      if (worker?.getState() !== 'RUNNING') throw new Error('The worker is not connected to Temporal yet.');
+    },
+  });
+
+  const work = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      let native: NativeConnection | null = null;
+      try {
+        native = await NativeConnection.connect(temporal.connectionOptions);
+        await registerSearchAttributes(connection, namespace, logger);
+        worker = await createWorker({ config, activities, connection: native, namespace });
+        if (stopping.signal.aborted) break;
+        logger.info({ namespace, task_queue: TASK_QUEUE }, 'The worker runs.');
+        await worker.run();
+      } catch (error) {
+        logger.warn({ reason: reasonOf(error) }, 'Temporal cannot be reached; it is tried again.');
+      } finally {
+        worker = null;
+        await native?.close().catch(() => undefined);
+      }
+      await sleep(CONNECT_AGAIN_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  };
+
+  const working = work();
+  reconciler.start();
+  closeWithGrace({ delay: config.SHUTDOWN_GRACE + 10_000, logger: false }, async ({ err, signal }) => {
+    if (err) logger.error({ reason: err.stack }, 'The process stops after an error that nobody caught.');
+    else logger.info({ signal }, 'The process stops.');
+    stopping.abort();
+    if (worker?.getState() === 'RUNNING') worker.shutdown();
+    await Promise.all([working, reconciler.stop()]);
+    await Promise.all(services.map((client) => client.close()));
+    await Promise.all([connection.close(), records.close(), closed(health)]);
+  });
+}
+
+function createWorker(options: {
+  readonly config: WorkerConfig;
+  readonly activities: object;
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+}): Promise<Worker> {
+  const { config, activities, connection, namespace } = options;
+  const workflows = new URL(`./workflows/index${extname(import.meta.url)}`, import.meta.url);
+  return Worker.create({
+    connection,
+    namespace,
+    activities,
+    taskQueue: TASK_QUEUE,
+    ...(config.WORKFLOW_BUNDLE === undefined
+      ? { workflowsPath: fileURLToPath(workflows) }
+      : { workflowBundle: { codePath: config.WORKFLOW_BUNDLE } }),
+    shutdownGraceTime: config.SHUTDOWN_GRACE,
+    maxHeartbeatThrottleInterval: HEARTBEAT_AT_LEAST_EVERY,
+    // One for every service of several jobs: most of the time they wait for a service.
+    maxConcurrentActivityTaskExecutions: 200,
+  });
+}
+
+// Without the right to do so, somebody else has to register them; runs cannot be started until then.
+async function registerSearchAttributes(
+  connection: Connection,
+  namespace: string,
+  logger: Logger,
+): Promise<void> {
+  try {
+    await ensureSearchAttributes(connection, namespace);
+  } catch (error) {
+    logger.error(
+      { reason: reasonOf(error) },
+      'Search attributes could not be registered; register TenantId and DeletionStatus as Keyword and FailedServices as KeywordList.',
+    );
+  }
+}
+
+/** Signals are this process's to handle, and the SDK's logs go where ours go. */
+function installRuntime(logger: Logger): void {
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
+      const { error, ...facts } = (meta ?? {}) as Record<string, unknown>;
+      const method = (
+        { TRACE: 'trace', DEBUG: 'debug', INFO: 'debug', WARN: 'warn', ERROR: 'error' } as const
+      )[level];
+      logger[method]({ ...plain(facts), ...(error !== undefined && { reason: reasonOf(error) }) }, message);
+    }),
+  });
+}
+
+function plain(facts: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(facts).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value)),
+  );
+}
+
+type Checks = Readonly<Record<string, () => Promise<unknown>>>;
+
+/** `/healthz`, `/readyz`, `/metrics`: for whoever runs the worker. */
+async function serveHealth(config: WorkerConfig, checks: Checks): Promise<Server> {
+  const metrics = new Registry();
+  collectDefaultMetrics({ register: metrics });
+  const ready = new Gauge({
+    name: 'lethe_worker_ready',
+    help: 'Whether what the worker stands on answers',
+    labelNames: ['check'],
+    registers: [metrics],
+  });
+  const server = createServer(async (request, response) => {
+    const answer = (status: number, type: string, body: string) =>
+      response.writeHead(status, { 'content-type': type }).end(body);
+    if (request.method !== 'GET') return answer(405, 'text/plain', 'GET only\n');
+    switch (request.url) {
+      case '/healthz':
+        return answer(200, 'application/json', '{"status":"ok"}');
+      case '/readyz': {
+        const readiness = await askAll(checks);
+        for (const [check, { ok }] of Object.entries(readiness.checks)) ready.set({ check }, ok ? 1 : 0);
+        return answer(readiness.ready ? 200 : 503, 'application/json', JSON.stringify(readiness));
+      }
+      case '/metrics':
+        return answer(200, metrics.contentType, await metrics.metrics());
+      default:
+        return answer(404, 'text/plain', 'Not here\n');
+    }
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(config.WORKER_HEALTH_PORT, config.WORKER_HEALTH_HOST, resolve);
+  });
+  return server;
+}
+
+async function askAll(checks: Checks): Promise<Readiness> {
+  const asked = await Promise.all(
+    Object.entries(checks).map(async ([name, check]) => {
+      const late = sleep(READY_WITHIN_MS, null, { ref: false }).then(() => {
+        throw new Error(`No answer within ${READY_WITHIN_MS} ms.`);
+      });
+      const message = await Promise.race([check(), late]).then(() => null, reasonOf);
+      return [name, { ok: message === null, message }] as const;
+    }),
+  );
+  return { ready: asked.every(([, { ok }]) => ok), checks: Object.fromEntries(asked) };
+}
+
+function closed(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+main().catch((error: unknown) => {
+  const configuration =
+    error instanceof ConfigurationError || error instanceof JsonFileError || error instanceof SigningKeyError;
+  process.stderr.write(
+    `${configuration ? error.message : error instanceof Error ? error.stack : String(error)}\n`,
+  );
+  process.exit(configuration ? 2 : 1);
+});
