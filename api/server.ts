@@ -24,8 +24,8 @@ import { createPublishedKeys } from './published-keys.js';
 import { createApiTokens } from './service-tokens.js';
 import { createVerifyUser } from './users.js';
 
-/** How long a stop waits for requests that are under way; the longest of them are previews. */
-const GRACE_MS = 20_000;
+/** How long a stop waits for requests under way. Less than what supervisors give a process before they end it. */
+const GRACE_MS = 15_000;
 /** Exit status of a fault in the configuration, which no restart mends. */
 const EXIT_CONFIGURATION = 2;
 
