@@ -184,6 +184,42 @@ describe("the directory's part of a deletion", () => {
     });
   });
 
+  it('finds the tenant that came back in the moment of its purge, and takes it again', async () => {
+    const tenant = await newTenant();
+    const job = randomUUID();
+    const waiting = (who: string, count: number) =>
+      until(async () => {
+        const { rows } = await fixture.pool.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND usename = $1 AND wait_event_type = 'Lock'`,
+          [who],
+        );
+        return rows.length === count;
+      });
+    await somebody(async (holder) => {
+      await holder.query('BEGIN; LOCK TABLE lethe_tenant.tenant_tombstones IN SHARE MODE');
+      const purged = purge(tenant, job);
+      await waiting('lethe_tenant', 1);
+      // The fence sees no tombstone yet; then it waits for the row that is being deleted.
+      const inserted = fixture.pool.query('INSERT INTO tenant.tenants (id, name, slug) VALUES ($1, $2, $3)', [
+        tenant,
+        'Late',
+        `late-${tenant}`,
+      ]);
+      await waiting('postgres', 1);
+      await holder.query('COMMIT');
+      expect((await purged).state).toBe('purged');
+      await inserted;
+    });
+    const found = await until(async () => {
+      const verified = await verify(tenant, job);
+      return verified.horizon_passed && verified;
+    });
+    expect(found).toMatchObject({ clean: false, rows_left: 1 });
+    expect(countsOf(await purge(tenant, job))).toEqual({ ...COUNTS, 'tenant.tenants': 2 });
+    expect(await until(async () => (await verify(tenant, job)).horizon_passed)).toBe(true);
+    expect(await verify(tenant, job)).toMatchObject({ clean: true });
+  });
+
   it('without a job counts, and waits for nobody', async () => {
     const tenant = await newTenant();
     expect(await verify(tenant)).toMatchObject({
