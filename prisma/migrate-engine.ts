@@ -32,7 +32,7 @@ async function instantiate(): Promise<void> {
 }
 
 /** The adapter cuts scripts at every semicolon, also inside of function bodies, and applies the pieces one by one. */
-class WholeScripts extends PrismaPg {
+export class WholeScripts extends PrismaPg {
   /** Why the last script failed, in PostgreSQL's words; the engine's own error does not say it. */
   failure: string | undefined;
 
@@ -73,7 +73,11 @@ export interface OwnerEngine {
 }
 
 /** Opens the engine for one owner; its history table stands in `schema`. */
-export async function openSchemaEngine(databaseUrl: string, schema: string): Promise<OwnerEngine> {
+export async function openSchemaEngine(
+  databaseUrl: string,
+  schema: string,
+  Adapters: typeof WholeScripts = WholeScripts,
+): Promise<OwnerEngine> {
   instantiated ??= instantiate();
   await instantiated;
   const pool = new pg.Pool({
@@ -84,7 +88,7 @@ export async function openSchemaEngine(databaseUrl: string, schema: string): Pro
     max: 1,
     idleTimeoutMillis: 0,
   });
-  const adapters = new WholeScripts(pool, { schema });
+  const adapters = new Adapters(pool, { schema });
   const engine = await bindings.SchemaEngine.new(
     { datamodels: undefined },
     () => undefined,
