@@ -1,6 +1,10 @@
 /** Every generated file of this repository. Whoever generates one adds it here, and it is checked from then on. */
 
+import type { Declaration } from '../erasure/declaration.js';
+import { installSql } from '../erasure/install/install-sql.js';
+import { migrationOwners } from '../prisma/migrate.js';
 import { openApiDocument } from '../protocol/openapi.js';
+import { declarations } from '../services/registry.js';
 
 export interface GeneratedFile {
   /** From the root of the repository. */
@@ -14,5 +18,20 @@ export async function generatedFiles(): Promise<readonly GeneratedFile[]> {
       path: 'docs/protocol.openapi.json',
       render: async () => `${JSON.stringify(openApiDocument(), null, 2)}\n`,
     },
+    ...declarations.map((declaration) => ({
+      path: `prisma/${declaration.name}/migrations/20261124000100_lethe/migration.sql`,
+      render: async () => installMigration(declaration),
+    })),
   ];
+}
+
+/** The second migration of a service of this repository: Lethe's schema beside the service's. */
+function installMigration(declaration: Declaration): string {
+  const owner = migrationOwners().find(({ name }) => name === declaration.name);
+  if (owner === undefined) {
+    throw new Error(
+      `${declaration.name} is declared in services/registry.ts and has no migrations: write prisma/${declaration.name}/schema.prisma and its first migration before.`,
+    );
+  }
+  return `-- Made by \`npm run generate\` from services/${declaration.name}/declaration.ts.\n\n${installSql(declaration, owner.role)}`;
 }

@@ -1,0 +1,219 @@
+-- Made by `npm run generate` from services/recipes/declaration.ts.
+
+-- Lethe's own schema: the ledger, the tombstones and, while a job is open, its archives.
+CREATE SCHEMA IF NOT EXISTS "lethe_recipes";
+REVOKE ALL ON SCHEMA "lethe_recipes" FROM PUBLIC;
+
+CREATE TABLE "lethe_recipes"."deletion_ledger" (
+    id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    tenant_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    state text NOT NULL
+        CHECK (state IN ('staging', 'staged', 'restoring', 'restored', 'purging', 'purged')),
+    plan_hash text,
+    database_oid bigint NOT NULL,
+    system_identifier text,
+    archives jsonb NOT NULL DEFAULT '[]',
+    saved_references jsonb NOT NULL DEFAULT '[]',
+    counts jsonb NOT NULL DEFAULT '{}',
+    rows_total bigint,
+    horizon xid8,
+    horizon_passed_at timestamptz,
+    waiting jsonb,
+    upkeep jsonb,
+    not_done jsonb NOT NULL DEFAULT '[]',
+    superseded_by uuid,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    moved_at timestamptz,
+    staged_at timestamptz,
+    restored_at timestamptz,
+    purged_at timestamptz,
+    PRIMARY KEY (tenant_id, job_id)
+);
+COMMENT ON TABLE "lethe_recipes"."deletion_ledger" IS 'What each deletion job has done to each tenant here. Written by Lethe alone.';
+-- Two requests at once open one job, not two.
+CREATE UNIQUE INDEX deletion_ledger_one_open ON "lethe_recipes"."deletion_ledger" (tenant_id)
+    WHERE state IN ('staging', 'staged', 'restoring', 'purging');
+
+CREATE TABLE "lethe_recipes"."tenant_tombstones" (
+    tenant_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, job_id)
+);
+COMMENT ON TABLE "lethe_recipes"."tenant_tombstones" IS 'Tenants that are being or have been erased. Written by Lethe alone.';
+
+-- The fence. Statement-level, since a transition table costs far less than a call per row; two triggers, since one
+-- with a transition table serves one event; on every partition too, since a statement that names a partition fires
+-- the partition's triggers alone. They run as their owner: who writes rows has no business in Lethe's schema.
+CREATE FUNCTION "lethe_recipes"."refuse_new_rows"() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $lethe$
+DECLARE
+    tenant_column text;
+    refused boolean;
+BEGIN
+    IF current_setting('lethe.engine', true) = 'on' THEN
+        RETURN NULL;
+    END IF;
+    FOREACH tenant_column IN ARRAY TG_ARGV LOOP
+        EXECUTE replace('SELECT EXISTS (SELECT FROM new_rows r JOIN "lethe_recipes"."tenant_tombstones" t ON t.tenant_id = r.<column>)', '<column>', quote_ident(tenant_column)) INTO refused;
+        IF refused THEN
+            RAISE EXCEPTION 'The tenant is being or has been erased: rows of it can no longer be written to %.%',
+                quote_ident(TG_TABLE_SCHEMA), quote_ident(TG_TABLE_NAME)
+                USING ERRCODE = 'check_violation',
+                      HINT = 'Lethe keeps late writes of an erased tenant out. A tenant that comes back gets a new id.';
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$lethe$;
+
+CREATE FUNCTION "lethe_recipes"."refuse_changed_rows"() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $lethe$
+DECLARE
+    tenant_column text;
+    refused boolean;
+BEGIN
+    IF current_setting('lethe.engine', true) = 'on' THEN
+        RETURN NULL;
+    END IF;
+    FOREACH tenant_column IN ARRAY TG_ARGV LOOP
+        EXECUTE replace('SELECT EXISTS (SELECT FROM (SELECT r.<column> AS tenant, count(*) AS rows FROM new_rows r
+      WHERE r.<column> IN (SELECT t.tenant_id FROM "lethe_recipes"."tenant_tombstones" t) GROUP BY 1) n LEFT JOIN (SELECT r.<column> AS tenant, count(*) AS rows FROM old_rows r
+      WHERE r.<column> IN (SELECT t.tenant_id FROM "lethe_recipes"."tenant_tombstones" t) GROUP BY 1) o ON o.tenant = n.tenant
+    WHERE n.rows > COALESCE(o.rows, 0))', '<column>', quote_ident(tenant_column)) INTO refused;
+        IF refused THEN
+            RAISE EXCEPTION 'The tenant is being or has been erased: rows of it can no longer be written to %.%',
+                quote_ident(TG_TABLE_SCHEMA), quote_ident(TG_TABLE_NAME)
+                USING ERRCODE = 'check_violation',
+                      HINT = 'Lethe keeps late writes of an erased tenant out. A tenant that comes back gets a new id.';
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$lethe$;
+
+-- Fences one table and all below it: what a new partition needs. To be called by the table's owner.
+CREATE PROCEDURE "lethe_recipes"."fence_table"(relation regclass)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $lethe$
+DECLARE
+    member regclass;
+    tenant_columns text;
+    tenant_column text;
+BEGIN
+    FOR member IN WITH RECURSIVE tree(oid) AS (
+        SELECT (relation)::oid
+         UNION
+        SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid
+    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p') LOOP
+        tenant_columns := NULL;
+        FOR tenant_column IN
+            SELECT attname FROM pg_attribute
+             WHERE attrelid = member AND attnum > 0 AND NOT attisdropped AND attname = ANY (ARRAY['tenant_id']::text[])
+             ORDER BY attname
+        LOOP
+            -- A column that cannot be compared with a tenant's key fails here, not at somebody's insert.
+            EXECUTE replace(format('SELECT FROM "lethe_recipes"."tenant_tombstones" t JOIN %s r ON t.tenant_id = r.<column> LIMIT 0', member), '<column>', quote_ident(tenant_column));
+            tenant_columns := concat_ws(', ', tenant_columns, quote_literal(tenant_column));
+        END LOOP;
+        CONTINUE WHEN tenant_columns IS NULL;
+        IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = member AND tgname = 'lethe_fence_insert') THEN
+            EXECUTE format('CREATE TRIGGER lethe_fence_insert AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows
+                FOR EACH STATEMENT EXECUTE FUNCTION %I.refuse_new_rows(%s)', member, 'lethe_recipes', tenant_columns);
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = member AND tgname = 'lethe_fence_update') THEN
+            EXECUTE format('CREATE TRIGGER lethe_fence_update AFTER UPDATE ON %s
+                REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+                FOR EACH STATEMENT EXECUTE FUNCTION %I.refuse_changed_rows(%s)', member, 'lethe_recipes', tenant_columns);
+        END IF;
+    END LOOP;
+END
+$lethe$;
+
+REVOKE ALL ON FUNCTION "lethe_recipes"."refuse_new_rows"(), "lethe_recipes"."refuse_changed_rows"() FROM PUBLIC;
+REVOKE ALL ON PROCEDURE "lethe_recipes"."fence_table"(regclass) FROM PUBLIC;
+
+DO $lethe$
+DECLARE
+    declared text;
+BEGIN
+    -- Behind one open writer a waiting CREATE TRIGGER stops every later insert: rather fail, and be run again.
+    PERFORM set_config('lock_timeout', '2s', true);
+    FOREACH declared IN ARRAY ARRAY['recipes.ingredients', 'recipes.photo_annotations', 'recipes.recipe_ingredients', 'recipes.recipe_step_photos', 'recipes.recipe_steps', 'recipes.recipe_sub_recipes', 'recipes.recipe_versions', 'recipes.recipes']::text[] LOOP
+        IF to_regclass(declared) IS NULL THEN
+            RAISE EXCEPTION 'Table % of the declaration does not exist', declared;
+        END IF;
+        CALL "lethe_recipes"."fence_table"(to_regclass(declared));
+    END LOOP;
+END
+$lethe$;
+
+-- The role that Lethe works with here: what it needs, and no more. It owns only the archives that it makes.
+GRANT USAGE ON SCHEMA "recipes", "lethe_recipes" TO "lethe_recipes";
+GRANT CREATE ON SCHEMA "lethe_recipes" TO "lethe_recipes";
+GRANT SELECT, INSERT, UPDATE ON "lethe_recipes"."deletion_ledger" TO "lethe_recipes";
+GRANT SELECT, INSERT, DELETE ON "lethe_recipes"."tenant_tombstones" TO "lethe_recipes";
+
+DO $lethe$
+DECLARE
+    declared record;
+    member regclass;
+    rights text;
+BEGIN
+    FOR declared IN SELECT * FROM (VALUES ('recipes.ingredients', 'delete'), ('recipes.photo_annotations', 'delete'), ('recipes.recipe_ingredients', 'delete'), ('recipes.recipe_step_photos', 'delete'), ('recipes.recipe_steps', 'delete'), ('recipes.recipe_sub_recipes', 'delete'), ('recipes.recipe_versions', 'delete'), ('recipes.recipes', 'delete')) AS d(name, action) LOOP
+        IF to_regclass(declared.name) IS NULL THEN
+            RAISE EXCEPTION 'Table % of the declaration does not exist', declared.name;
+        END IF;
+        rights := CASE declared.action WHEN 'delete' THEN 'SELECT, INSERT, UPDATE, DELETE' ELSE 'SELECT' END;
+        -- Refreshing statistics, which keep samples of values, was the owner's alone before 17.
+        IF declared.action = 'delete' AND current_setting('server_version_num')::int >= 170000 THEN
+            rights := rights || ', MAINTAIN';
+        END IF;
+        FOR member IN WITH RECURSIVE tree(oid) AS (
+        SELECT (to_regclass(declared.name))::oid
+         UNION
+        SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid
+    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p') LOOP
+            EXECUTE format('GRANT %s ON %s TO "lethe_recipes"', rights, member);
+        END LOOP;
+        -- To tell a conflict before it happens, both sides of a foreign key have to be read.
+        FOR member IN
+            SELECT tied.relation FROM pg_constraint k
+             CROSS JOIN LATERAL (VALUES (k.conrelid::regclass), (k.confrelid::regclass)) AS tied(relation)
+              JOIN pg_class c ON c.oid = tied.relation
+             WHERE k.contype = 'f' AND to_regclass(declared.name) IN (k.conrelid, k.confrelid)
+               AND c.relnamespace::regnamespace::text = ANY (ARRAY[quote_ident('recipes')])
+        LOOP
+            EXECUTE format('GRANT SELECT ON %s TO "lethe_recipes"', member);
+        END LOOP;
+    END LOOP;
+END
+$lethe$;
+
+-- Before 17 only the owner may refresh statistics; another's ANALYZE warns, and does nothing.
+DO $lethe$
+BEGIN
+    IF current_setting('server_version_num')::int >= 170000 THEN
+        RETURN;
+    END IF;
+    CREATE FUNCTION "lethe_recipes"."refresh_after_erasure"(regclass) RETURNS void
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS '
+BEGIN
+    IF NOT EXISTS (SELECT FROM unnest(ARRAY[''recipes.ingredients'', ''recipes.photo_annotations'', ''recipes.recipe_ingredients'', ''recipes.recipe_step_photos'', ''recipes.recipe_steps'', ''recipes.recipe_sub_recipes'', ''recipes.recipe_versions'', ''recipes.recipes'']::text[]) AS d(name)
+                     JOIN LATERAL (WITH RECURSIVE tree(oid) AS (
+        SELECT (to_regclass(d.name))::oid
+         UNION
+        SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid
+    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN (''r'', ''p'')) tree ON tree.relation = $1) THEN
+        RAISE EXCEPTION ''% is not a table that rows are erased from'', $1 USING ERRCODE = ''insufficient_privilege'';
+    END IF;
+    EXECUTE format(''ANALYZE %s'', $1);
+END';
+    REVOKE ALL ON FUNCTION "lethe_recipes"."refresh_after_erasure"(regclass) FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION "lethe_recipes"."refresh_after_erasure"(regclass) TO "lethe_recipes";
+END
+$lethe$;
