@@ -1,0 +1,84 @@
+/** Works on a job until it is where it should be, or the request's time is over. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EngineContext, Slice } from '../context.js';
+import type { AdvanceRequest, LedgerStatus, Waiting } from '../engine-types.js';
+import { engineError, LockTimeout, repetitionOf, TryAgain } from '../errors.js';
+import { absentStatus, type LedgerRow, statusOf } from '../ledger/record.js';
+import { diagnose } from '../restore/diagnose.js';
+import { waitForOlder } from '../stage/wait.js';
+import { type StepResult, step } from './step.js';
+
+type Wait = Omit<Waiting, 'since'>;
+
+/** Steps, each from the last commit on. Two requests at once, or the same one twice, end the same. */
+export async function advance(
+  context: EngineContext,
+  slice: Slice,
+  request: AdvanceRequest,
+): Promise<LedgerStatus> {
+  try {
+    for (;;) {
+      const result = await repeated(slice, () => step(context, slice, request));
+      if (result.kind === 'end') return await answer(context, slice, null);
+      const wait = result.kind === 'wait' ? await waitOutside(context, slice, result) : null;
+      if (wait !== null) return await answer(context, slice, wait);
+      if (Date.now() >= slice.deadline) return await answer(context, slice, null);
+    }
+  } catch (error) {
+    // Waiting is no failure: who waits long enough is told to give up by those who know for how long.
+    if (!(error instanceof LockTimeout)) throw engineError(error);
+    return answer(context, slice, { kind: 'lock', reason: error.reason, blockers: error.blockers });
+  }
+}
+
+/** Null once the horizon has passed, which the ledger then knows. */
+async function waitOutside(
+  context: EngineContext,
+  slice: Slice,
+  { horizon }: Extract<StepResult, { kind: 'wait' }>,
+): Promise<Wait | null> {
+  const wait = await repeated(slice, () => waitForOlder(context, slice, horizon));
+  if (wait !== null) return wait;
+  await repeated(slice, () =>
+    context.sessions.transaction(slice, async (session) => {
+      const row = await context.ledger.find(session, slice.tenantId, slice.jobId, true);
+      // Somebody may have taken another meanwhile.
+      if (row?.horizon === horizon) await context.ledger.update(session, row.id, { horizonPassed: true });
+    }),
+  );
+  return null;
+}
+
+const MOST_ATTEMPTS = 20;
+// What came in between is seen the next time; what never is exact has to be looked at by a person.
+const MOST_ATTEMPTS_AT_EXACTNESS = 5;
+
+async function repeated<T>(slice: Slice, work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const most = error instanceof TryAgain ? MOST_ATTEMPTS_AT_EXACTNESS : MOST_ATTEMPTS;
+      const over = attempt >= most || Date.now() >= slice.deadline;
+      if (repetitionOf(error) !== 'slice' || over) throw error;
+      // Two that met in a deadlock should not meet again.
+      await sleep(Math.random() * 20 * attempt);
+    }
+  }
+}
+
+async function answer(context: EngineContext, slice: Slice, wait: Wait | null): Promise<LedgerStatus> {
+  const { tenantId, jobId } = slice;
+  return context.sessions.session(slice, async (session) => {
+    const noted = wait && (await context.ledger.noteWaiting(session, tenantId, jobId, wait));
+    const row = noted ?? (await context.ledger.find(session, tenantId, jobId, false));
+    const waiting = wait && { ...wait, since: sinceOf(row, wait) };
+    if (row === null) return absentStatus(tenantId, jobId, waiting);
+    const restorable = row.state === 'staged' ? await diagnose(context, session, row) : null;
+    return statusOf(row, restorable, waiting ?? row.waiting);
+  });
+}
+
+function sinceOf(row: LedgerRow | null, wait: Wait): Date {
+  return row?.waiting?.kind === wait.kind ? row.waiting.since : new Date();
+}

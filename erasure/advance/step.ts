@@ -1,0 +1,106 @@
+/** One step of a job: a transaction that does some work and notes it in the ledger, or neither. */
+import type { EngineContext, Slice } from '../context.js';
+import { type AdvanceRequest, EngineError, type LedgerState } from '../engine-types.js';
+import { sqlstateOf, TryAgain } from '../errors.js';
+import { TRANSITIONS } from '../ledger/transitions.js';
+import { conflictsOf } from '../preview/conflicts.js';
+import { purgeStep } from '../purge/purge.js';
+import { restoreConflict } from '../restore/conflict.js';
+import { isRestoreConflict, restoreRows } from '../restore/restore.js';
+import type { Session } from '../session/session.js';
+import { stageStep } from '../stage/stage.js';
+import { begin } from './begin.js';
+
+/** `wait`: older transactions have to end first; asked outside of this transaction, which has an id of its own. */
+export type StepResult =
+  | { readonly kind: 'again' }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'wait'; readonly horizon: string };
+
+export async function step(
+  context: EngineContext,
+  slice: Slice,
+  request: AdvanceRequest,
+): Promise<StepResult> {
+  try {
+    return await context.sessions.transaction(slice, (session) => stepIn(context, session, slice, request));
+  } catch (error) {
+    if (request.target === 'restored') {
+      if (isRestoreConflict(error)) throw await restoreConflict(context, slice, error);
+    } else if (mayBeConflict(error)) {
+      await refuseConflicts(context, slice, error);
+    }
+    throw error;
+  }
+}
+
+async function stepIn(
+  context: EngineContext,
+  session: Session,
+  slice: Slice,
+  request: AdvanceRequest,
+): Promise<StepResult> {
+  const row = await context.ledger.find(session, slice.tenantId, slice.jobId, true);
+  const answer = TRANSITIONS[row?.state ?? 'absent'][request.target];
+  if (answer === 'done') return { kind: 'end' };
+  if (typeof answer === 'string') throw refused(answer, row?.state ?? 'absent', request);
+  if (row === null) return begin(context, session, slice, request, answer.go);
+  if (row.state !== answer.go) {
+    await context.ledger.update(session, row.id, { state: answer.go });
+    return { kind: 'again' };
+  }
+  // Where a database came back elsewhere, its transaction ids mean nothing: the horizon is taken anew.
+  const horizon = row.sameDatabase ? row.horizon : null;
+  if (request.target === 'restored') {
+    await restoreRows(context, session, row);
+    return { kind: 'end' };
+  }
+  if (horizon === null) {
+    await context.ledger.takeHorizon(session, row.id);
+    return { kind: 'again' };
+  }
+  return request.target === 'staged'
+    ? stageStep(context, session, row, horizon, request.planHash)
+    : purgeStep(context, session, row, horizon);
+}
+
+function refused(
+  code: 'state_conflict' | 'past_pivot',
+  state: LedgerState,
+  { target, jobId }: AdvanceRequest,
+): EngineError {
+  const why =
+    code === 'past_pivot'
+      ? 'the deletion is past its point of no return'
+      : `a job that is ${state} here cannot become ${target}`;
+  return new EngineError(code, `Refused: ${why}. Ask for the job's status to see where it stands.`, {
+    state,
+    jobId,
+  });
+}
+
+/** A key refused the deletion, or acted on rows that no statement of ours had seen. */
+function mayBeConflict(error: unknown): boolean {
+  return error instanceof TryAgain || ['23503', '23001'].includes(sqlstateOf(error) ?? '');
+}
+
+/** Either rows that stay refer to the tenant's, or a row came in between and the step may be tried again. */
+async function refuseConflicts(context: EngineContext, slice: Slice, error: unknown): Promise<never> {
+  const [conflict] = await context.sessions.session(slice, async (session) =>
+    conflictsOf(session.client, await context.plans.read(session), slice.tenantId),
+  );
+  if (conflict !== undefined) {
+    throw new EngineError('reference_conflict', `${conflict.message} ${conflict.remedy}`, {
+      ...(conflict.table !== null && { table: conflict.table }),
+    });
+  }
+  if (error instanceof TryAgain) throw error;
+  const sqlstate = sqlstateOf(error) ?? '23503';
+  throw new TryAgain(
+    new EngineError(
+      'reference_conflict',
+      `Rows refer to the tenant's by a foreign key and could not be found (${sqlstate}). Look for keys from tables that the role may not read.`,
+      { sqlstate },
+    ),
+  );
+}

@@ -1,0 +1,116 @@
+/** The engine over one participant's database. */
+import { advance } from './advance/advance.js';
+import type { EngineContext, Slice } from './context.js';
+import type { Declaration } from './declaration.js';
+import { type Engine, EngineError, type EngineLimits } from './engine-types.js';
+import { engineError, LockTimeout } from './errors.js';
+import { exportRows } from './export/export.js';
+import { absentStatus, statusOf } from './ledger/record.js';
+import { LedgerStore } from './ledger/store.js';
+import { PlanSource } from './plan-source.js';
+import { previewTenant } from './preview/preview.js';
+import { diagnose } from './restore/diagnose.js';
+import { type EngineLogger, Sessions } from './session/session.js';
+import { tenantKey } from './tenant-key.js';
+import { verify } from './verify/verify.js';
+
+export interface EngineOptions {
+  /** URL of the service's own role. */
+  readonly databaseUrl: string;
+  readonly declaration: Declaration;
+  readonly limits: EngineLimits;
+  readonly poolSize?: number;
+  readonly logger?: EngineLogger;
+}
+
+/** How long a call that only reads waits for locks. */
+const READ_WITHIN_MS = 5_000;
+const DEFAULT_POOL_SIZE = 4;
+
+/** Connects when it is first asked for something. */
+export function createEngine(options: EngineOptions): Engine {
+  const { declaration, limits, logger } = options;
+  const sessions = new Sessions({
+    databaseUrl: options.databaseUrl,
+    name: declaration.name,
+    poolSize: options.poolSize ?? DEFAULT_POOL_SIZE,
+    lockTimeoutMs: limits.lockTimeoutMs,
+    statementTimeoutMs: limits.longestTransactionMs,
+  });
+  const context: EngineContext = {
+    declaration,
+    limits,
+    sessions,
+    ledger: new LedgerStore(declaration),
+    plans: new PlanSource(declaration),
+    logger,
+  };
+  const key = (tenantId: string) => tenantKey(tenantId, declaration.tenant.type);
+  const reading = () => ({ jobId: null, deadline: Date.now() + READ_WITHIN_MS });
+
+  return {
+    preview: (tenantId) =>
+      told(() =>
+        sessions.session(reading(), async (session) =>
+          previewTenant(session.client, await context.plans.read(session), key(tenantId)),
+        ),
+      ),
+    advance: (request) =>
+      told(() => {
+        const slice: Slice = {
+          tenantId: key(request.tenantId),
+          jobId: request.jobId,
+          deadline: Date.now() + request.timeBudgetMs,
+        };
+        return advance(context, slice, request);
+      }),
+    status: (tenantId, jobId) =>
+      told(() =>
+        sessions.session({ ...reading(), jobId }, async (session) => {
+          const row = await context.ledger.find(session, key(tenantId), jobId, false);
+          if (row === null) return absentStatus(key(tenantId), jobId);
+          return statusOf(row, await diagnose(context, session, row));
+        }),
+      ),
+    verify: (tenantId, jobId) =>
+      told(() => verify(context, { ...reading(), tenantId: key(tenantId), jobId })),
+    manifest: () =>
+      told(() =>
+        sessions.session(reading(), async (session) => {
+          const plan = await context.plans.read(session);
+          return {
+            planHash: plan.hash,
+            tables: plan.tables.map(({ label, action, ownedBy }) => ({ table: label, action, ownedBy })),
+            unacceptedTables: plan.unacceptedTables,
+            findings: plan.findings,
+            openJobs: await context.ledger.openJobs(session),
+          };
+        }),
+      ),
+    async *exportRows(tenantId, jobId) {
+      try {
+        yield* exportRows(context, { ...reading(), tenantId: key(tenantId), jobId });
+      } catch (error) {
+        throw toldError(error);
+      }
+    },
+    ready: () => told(() => sessions.session(reading(), (session) => context.ledger.check(session))),
+    close: () => sessions.close(),
+  };
+}
+
+async function told<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw toldError(error);
+  }
+}
+
+function toldError(error: unknown): unknown {
+  if (error instanceof LockTimeout) {
+    const by = error.blockers.length === 0 ? '' : ` Blocked by ${error.blockers.join(', ')}.`;
+    return new EngineError('database_busy', `${error.reason}.${by} Ask again.`, { sqlstate: '55P03' });
+  }
+  return engineError(error);
+}

@@ -1,0 +1,104 @@
+/** The ledger's row. */
+import type { LedgerState, LedgerStatus, Waiting } from '../engine-types.js';
+
+/** A column as it was at stage: by number, which a rename does not change, and by name, which a dump keeps. */
+export interface ArchivedColumn {
+  readonly attnum: number;
+  readonly name: string;
+  /** Archived as text, where its type is not PostgreSQL's own. */
+  readonly asText: boolean;
+}
+
+export interface ArchivedTable {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+}
+
+/** An archive of one table's rows. */
+export interface Archive {
+  /** Name within Lethe's schema. */
+  readonly archive: string;
+  readonly table: ArchivedTable;
+  /** Place of its unit in the order of deletion. */
+  readonly unit: number;
+  readonly rows: number;
+  readonly columns: readonly ArchivedColumn[];
+}
+
+/** Values of a reference that were nulled in rows that stay. */
+export interface SavedReference {
+  readonly archive: string;
+  readonly table: ArchivedTable;
+  readonly constraint: string;
+  readonly rows: number;
+  /** What a referencing row is found by. */
+  readonly key: readonly ArchivedColumn[];
+  readonly columns: readonly ArchivedColumn[];
+  /** What the values were changed to. */
+  readonly became: 'null' | 'default';
+}
+
+export interface LedgerRow {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly jobId: string;
+  readonly state: Exclude<LedgerState, 'absent'>;
+  readonly planHash: string | null;
+  /** Whether the row was written in this very database, whose OIDs and transaction ids it names. */
+  readonly sameDatabase: boolean;
+  readonly archives: readonly Archive[];
+  readonly savedReferences: readonly SavedReference[];
+  /** Rows by table, as people write its name. */
+  readonly counts: Readonly<Record<string, number>>;
+  readonly rowsTotal: number | null;
+  readonly horizon: string | null;
+  readonly horizonPassed: boolean;
+  readonly waiting: Waiting | null;
+  /** Relations whose statistics or contents still have to be refreshed; null before that begins. */
+  readonly upkeep: readonly number[] | null;
+  readonly notDone: readonly string[];
+  readonly movedAt: Date | null;
+  readonly stagedAt: Date | null;
+  readonly restoredAt: Date | null;
+  readonly purgedAt: Date | null;
+}
+
+export type Restorable = LedgerStatus['restorable'];
+
+/** The row as the engine answers with it. */
+export function statusOf(row: LedgerRow, restorable: Restorable, waiting = row.waiting): LedgerStatus {
+  const rowsDone = Object.values(row.counts).reduce((sum, rows) => sum + rows, 0);
+  return {
+    tenantId: row.tenantId,
+    jobId: row.jobId,
+    state: row.state,
+    planHash: row.planHash,
+    tables: Object.entries(row.counts).map(([table, rows]) => ({ table, rows })),
+    rowsDone,
+    rowsTotal: row.rowsTotal,
+    waitingFor: waiting,
+    stagedAt: row.stagedAt,
+    restoredAt: row.restoredAt,
+    purgedAt: row.purgedAt,
+    restorable,
+  };
+}
+
+/** What is answered about a job that the ledger does not know. */
+export function absentStatus(tenantId: string, jobId: string, waiting: Waiting | null = null): LedgerStatus {
+  return {
+    tenantId,
+    jobId,
+    state: 'absent',
+    planHash: null,
+    tables: [],
+    rowsDone: 0,
+    rowsTotal: null,
+    waitingFor: waiting,
+    stagedAt: null,
+    restoredAt: null,
+    purgedAt: null,
+    restorable: null,
+  };
+}

@@ -1,0 +1,62 @@
+/** What keeps copies of values after the rows are gone: statistics, and materialized views. */
+import type { EngineContext } from '../context.js';
+import { UPKEEP } from '../install/grants-sql.js';
+import type { Plan } from '../plan/types.js';
+import { deletedTables } from '../plan-source.js';
+import { label, literal, qualified } from '../quote.js';
+import type { Session } from '../session/session.js';
+
+/** OIDs of the tables that lost rows, and of the views that read them, which come after. */
+export function upkeepNeeded(plan: Plan, counts: Readonly<Record<string, number>>): number[] {
+  const tables = deletedTables(plan).filter(({ label: name }) => (counts[name] ?? 0) > 0);
+  const touched = new Set(tables.map(({ table }) => table.oid));
+  const views = plan.catalog.materializedViews.filter(({ tableOids }) =>
+    tableOids.some((oid) => touched.has(oid)),
+  );
+  return [...touched, ...views.map(({ oid }) => oid)];
+}
+
+interface Relation {
+  readonly schema: string;
+  readonly name: string;
+  readonly view: boolean;
+  readonly populated: boolean;
+  /** Whether the role may do it itself. */
+  readonly maintain: boolean;
+  /** Whether the owner lends a function for it. */
+  readonly lent: boolean;
+}
+
+const RELATION = (function_: string) => `
+  SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'm' AS view,
+         c.relispopulated AS populated,
+         pg_has_role(c.relowner, 'USAGE')
+           OR CASE WHEN current_setting('server_version_num')::int >= 170000
+                   THEN has_table_privilege(c.oid, 'MAINTAIN') ELSE false END AS maintain,
+         COALESCE(has_function_privilege(to_regprocedure(${literal(function_)}), 'EXECUTE'), false) AS lent
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE c.oid = $1 AND c.relkind IN ('r', 'p', 'm')`;
+
+/** Refreshes one of them. Gives what could not be done, in words. */
+export async function upkeepOf(context: EngineContext, session: Session, oid: number): Promise<string[]> {
+  const lentFunction = qualified({ schema: context.declaration.letheSchema, name: UPKEEP });
+  const { rows } = await session.query<Relation>(RELATION(`${lentFunction}(regclass)`), [oid]);
+  const [relation] = rows;
+  // Dropped since: its statistics are gone with it.
+  if (relation === undefined) return [];
+  const name = label(relation);
+  const about = { table: name, privilege: 'MAINTAIN' };
+  if (relation.view && !relation.populated) return [];
+  if (relation.maintain) {
+    const verb = relation.view ? 'REFRESH MATERIALIZED VIEW' : 'ANALYZE';
+    await session.query(`${verb} ${qualified(relation)}`, [], about);
+    return [];
+  }
+  if (relation.lent) {
+    await session.query(`SELECT ${lentFunction}($1::oid::regclass)`, [oid], about);
+    return [];
+  }
+  const what = relation.view ? `REFRESH MATERIALIZED VIEW ${name}` : `ANALYZE ${name}`;
+  context.logger?.warn({ relation: name }, `Not done for want of a privilege: ${what}`);
+  return [what];
+}

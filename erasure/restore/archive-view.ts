@@ -1,0 +1,63 @@
+/** An archive seen as its table would be: today's names, today's types. */
+import { archiveColumn } from '../archive/columns.js';
+import type { EngineContext } from '../context.js';
+import type { Archive, LedgerRow } from '../ledger/record.js';
+import { ident, qualified, shown } from '../quote.js';
+import { type LiveTable, liveColumn } from './live-tables.js';
+
+export interface ArchiveView {
+  readonly archive: Archive;
+  readonly table: LiveTable;
+  /** Live columns by number that the archive fills. */
+  readonly columns: ReadonlyMap<number, { readonly name: string; readonly value: string }>;
+  /** What stands after FROM for the archive itself, aliased `a`. */
+  readonly source: string;
+  /** Names of archived columns that are gone. */
+  readonly dropped: readonly string[];
+  /** Names of columns that nothing would fill. */
+  readonly required: readonly string[];
+}
+
+export function archiveView(
+  context: EngineContext,
+  { sameDatabase }: LedgerRow,
+  archive: Archive,
+  table: LiveTable,
+): ArchiveView {
+  const columns = new Map<number, { name: string; value: string }>();
+  const dropped: string[] = [];
+  for (const column of archive.columns) {
+    const live = liveColumn(table, column, sameDatabase);
+    if (live === null) {
+      dropped.push(shown(column.name));
+      continue;
+    }
+    // What has become a generated column is computed anew.
+    if (live.generated) continue;
+    const stored = `a.${archiveColumn(column.attnum)}`;
+    columns.set(live.attnum, {
+      name: ident(live.name),
+      value: column.asText ? `CAST(${stored} AS ${live.type})` : stored,
+    });
+  }
+  const required = table.columns.filter((column) => column.required && !columns.has(column.attnum));
+  return {
+    archive,
+    table,
+    columns,
+    source: `${qualified({ schema: context.declaration.letheSchema, name: archive.archive })} AS a`,
+    dropped,
+    required: required.map(({ name }) => shown(name)),
+  };
+}
+
+/** The archived rows under today's column names, as a sub-select. */
+export function asTable(view: ArchiveView): string {
+  const columns = [...view.columns.values()].map(({ name, value }) => `${value} AS ${name}`);
+  return `(SELECT ${columns.join(', ')} FROM ${view.source})`;
+}
+
+/** The live rows, as what stands after FROM. */
+export function liveRows({ table }: Pick<ArchiveView, 'table'>): string {
+  return table.partitioned ? qualified(table) : `ONLY ${qualified(table)}`;
+}

@@ -1,0 +1,41 @@
+/** Why a restore failed, as a person can act on it. */
+import type { EngineContext, Slice } from '../context.js';
+import { EngineError } from '../engine-types.js';
+import { spoken, sqlstateOf } from '../errors.js';
+import { shown } from '../quote.js';
+import { diagnose } from './diagnose.js';
+
+/** The failure as `restore_conflict`. The archive is as it was. */
+export async function restoreConflict(
+  context: EngineContext,
+  slice: Slice,
+  error: unknown,
+): Promise<EngineError> {
+  const found = await context.sessions.session(slice, async (session) => {
+    const row = await context.ledger.find(session, slice.tenantId, slice.jobId, false);
+    return row === null ? null : diagnose(context, session, row);
+  });
+  const sqlstate = sqlstateOf(error);
+  const table = found?.reasons[0]?.split(': ')[0] ?? placeOf(error);
+  const why = found?.reasons.length
+    ? found.reasons.join('; ')
+    : error instanceof EngineError
+      ? error.message
+      : [sqlstate && `${spoken(error, sqlstate)} (${sqlstate})`, table && `on ${table}`]
+          .filter(Boolean)
+          .join(' ');
+  return new EngineError(
+    'restore_conflict',
+    `${why.replace(/\\.$/, '')}. The archive is as it was; make room for the rows, and ask again.`,
+    { ...(table !== undefined && { table }), ...(sqlstate !== undefined && { sqlstate }) },
+  );
+}
+
+function placeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  if (error instanceof EngineError) return error.facts.table;
+  const { schema, table } = error as { schema?: unknown; table?: unknown };
+  return typeof schema === 'string' && typeof table === 'string'
+    ? `${shown(schema)}.${shown(table)}`
+    : undefined;
+}

@@ -1,0 +1,74 @@
+/** Whether archived rows could come back now, and why not: asked without changing anything. */
+import type { EngineContext } from '../context.js';
+import { LockTimeout, sqlstateOf } from '../errors.js';
+import type { LedgerRow, Restorable } from '../ledger/record.js';
+import { label } from '../quote.js';
+import type { Session } from '../session/session.js';
+import { type ArchiveView, archiveView } from './archive-view.js';
+import { keyChecks, uniqueChecks } from './constraint-checks.js';
+import { liveTables } from './live-tables.js';
+
+/** A query whose `rows` are archived rows that could not come back. */
+export interface Check {
+  readonly table: string;
+  readonly sql: string;
+  readonly why: string;
+}
+
+const MOST_REASONS = 50;
+
+/** Null where there is nothing to restore. The session is in no transaction: a check that fails fails alone. */
+export async function diagnose(
+  context: EngineContext,
+  session: Session,
+  row: LedgerRow,
+): Promise<Restorable> {
+  if (!['staging', 'staged', 'restoring'].includes(row.state)) return null;
+  const filled = row.archives.filter(({ rows }) => rows > 0);
+  const live = await liveTables(
+    session,
+    filled.map(({ table }) => table),
+    row.sameDatabase,
+  );
+  const reasons: string[] = [];
+  const views: ArchiveView[] = [];
+  filled.forEach((archive, place) => {
+    const table = live[place] ?? null;
+    const say = (why: string) => reasons.push(reason(label(table ?? archive.table), archive.rows, why));
+    if (table === null) {
+      say('the table is gone');
+      return;
+    }
+    const view = archiveView(context, row, archive, table);
+    for (const name of view.dropped) say(`column ${name} was dropped since`);
+    for (const name of view.required) say(`column ${name} is new, may not be null, and has no default`);
+    if (view.dropped.length === 0 && view.required.length === 0) views.push(view);
+  });
+  const checks = [...(await uniqueChecks(session, views)), ...(await keyChecks(session, views))];
+  for (const check of checks) {
+    const rows = await countOf(session, check, reasons);
+    if (rows > 0) reasons.push(reason(check.table, rows, check.why));
+    if (reasons.length >= MOST_REASONS) break;
+  }
+  return { possible: reasons.length === 0, reasons };
+}
+
+function reason(table: string, rows: number, why: string): string {
+  return `${table}: ${rows} ${rows === 1 ? 'row' : 'rows'} cannot come back: ${why}`;
+}
+
+async function countOf(session: Session, check: Check, reasons: string[]): Promise<number> {
+  try {
+    const { rows } = await session.query<{ rows: number }>(check.sql, [], { table: check.table });
+    return rows[0]?.rows ?? 0;
+  } catch (error) {
+    if (error instanceof LockTimeout) {
+      const by = error.blockers.length === 0 ? '' : ` by ${error.blockers.join(', ')}`;
+      reasons.push(`${check.table} is locked${by}`);
+      return 0;
+    }
+    // What cannot be read, compared or counted in time here is told by the restore itself.
+    if (sqlstateOf(error) !== undefined) return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,70 @@
+/** Where archived rows belong now: tables and columns may have been renamed, added or dropped since. */
+import type { ArchivedColumn, ArchivedTable } from '../ledger/record.js';
+import type { Session } from '../session/session.js';
+
+export interface LiveColumn {
+  readonly attnum: number;
+  readonly name: string;
+  readonly type: string;
+  readonly generated: boolean;
+  /** Not null, and nothing fills it. */
+  readonly required: boolean;
+  /** What it becomes when a key sets it to its default. */
+  readonly default: string | null;
+}
+
+export interface LiveTable {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly partitioned: boolean;
+  readonly columns: readonly LiveColumn[];
+}
+
+interface Row extends Omit<LiveTable, 'columns'> {
+  readonly place: number;
+  readonly columns: LiveColumn[] | null;
+}
+
+// OIDs mean something in the database that they were noted in; elsewhere names count.
+const LIVE = `
+  SELECT a.place, c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'p' AS partitioned,
+         (SELECT json_agg(json_build_object('attnum', t.attnum, 'name', t.attname,
+                   'type', format_type(t.atttypid, t.atttypmod), 'generated', t.attgenerated <> '',
+                   'required', t.attnotnull AND d.oid IS NULL AND t.attidentity = '' AND t.attgenerated = '',
+                   'default', pg_get_expr(d.adbin, d.adrelid)) ORDER BY t.attnum)
+            FROM pg_attribute t LEFT JOIN pg_attrdef d ON d.adrelid = t.attrelid AND d.adnum = t.attnum
+           WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) AS columns
+    FROM json_to_recordset($1) AS a(place int, oid oid, schema text, name text)
+    JOIN pg_class c ON CASE WHEN $2 THEN c.oid = a.oid
+                            ELSE c.oid = to_regclass(format('%I.%I', a.schema, a.name)) END
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE c.relkind IN ('r', 'p')`;
+
+/** The tables as they are now, in the order asked for; null where one is gone. */
+export async function liveTables(
+  session: Session,
+  tables: readonly ArchivedTable[],
+  sameDatabase: boolean,
+): Promise<(LiveTable | null)[]> {
+  if (tables.length === 0) return [];
+  const { rows } = await session.query<Row>(LIVE, [
+    JSON.stringify(tables.map((table, place) => ({ ...table, place }))),
+    sameDatabase,
+  ]);
+  return tables.map((_, place) => {
+    const row = rows.find((one) => one.place === place);
+    return row === undefined ? null : { ...row, columns: row.columns ?? [] };
+  });
+}
+
+/** The column that an archived one is now; null where it was dropped. */
+export function liveColumn(
+  table: LiveTable,
+  archived: ArchivedColumn,
+  sameDatabase: boolean,
+): LiveColumn | null {
+  const same = (column: LiveColumn) =>
+    sameDatabase ? column.attnum === archived.attnum : column.name === archived.name;
+  return table.columns.find(same) ?? null;
+}

@@ -1,0 +1,110 @@
+/** Brings archived rows back, exactly: one transaction, parents first, every foreign key checked by PostgreSQL. */
+import { dropArchives } from '../archive/tables.js';
+import type { EngineContext } from '../context.js';
+import { EngineError } from '../engine-types.js';
+import { sqlstateOf } from '../errors.js';
+import type { Archive, LedgerRow } from '../ledger/record.js';
+import { label, qualified } from '../quote.js';
+import type { Session } from '../session/session.js';
+import { archiveView } from './archive-view.js';
+import { type LiveTable, liveTables } from './live-tables.js';
+import { setReferencesBack } from './references.js';
+
+/** All of it, or an error and nothing. The ledger's row is locked. */
+export async function restoreRows(context: EngineContext, session: Session, row: LedgerRow): Promise<void> {
+  const filled = row.archives.filter(({ rows }) => rows > 0);
+  const live = await liveTables(
+    session,
+    filled.map(({ table }) => table),
+    row.sameDatabase,
+  );
+  const insertions = filled.map((archive, place) => insertionOf(context, row, archive, live[place] ?? null));
+  // Parents first: the order of deletion backwards.
+  const units = [...new Set(filled.map(({ unit }) => unit))].sort((one, other) => other - one);
+  for (const unit of units) {
+    await insertUnit(
+      session,
+      insertions.filter(({ archive }) => archive.unit === unit),
+    );
+  }
+  await setReferencesBack(context, session, row);
+  await session.query('SET CONSTRAINTS ALL IMMEDIATE');
+  await context.ledger.liftTombstone(session, row.tenantId, row.jobId);
+  await dropArchives(
+    session,
+    context.declaration.letheSchema,
+    [...row.archives, ...row.savedReferences].map(({ archive }) => archive),
+  );
+  await context.ledger.update(session, row.id, {
+    state: 'restored',
+    restoredAt: 'now',
+    archives: [],
+    savedReferences: [],
+  });
+}
+
+interface Insertion {
+  readonly archive: Archive;
+  readonly table: LiveTable;
+  readonly sql: string;
+}
+
+function insertionOf(
+  context: EngineContext,
+  row: LedgerRow,
+  archive: Archive,
+  table: LiveTable | null,
+): Insertion {
+  if (table === null) throw conflict(label(archive.table), archive.rows, 'the table is gone');
+  const { columns, dropped, source } = archiveView(context, row, archive, table);
+  if (dropped.length > 0)
+    throw conflict(label(table), archive.rows, `column ${dropped.join(', ')} was dropped since`);
+  const all = [...columns.values()];
+  return {
+    archive,
+    table,
+    sql: `INSERT INTO ${qualified(table)} (${all.map(({ name }) => name).join(', ')}) OVERRIDING SYSTEM VALUE
+          SELECT ${all.map(({ value }) => value).join(', ')} FROM ${source}`,
+  };
+}
+
+async function insertUnit(session: Session, insertions: readonly Insertion[]): Promise<void> {
+  const about = { table: insertions.map(({ table }) => label(table)).join(', '), privilege: 'INSERT' };
+  const [only, ...others] = insertions;
+  if (only !== undefined && others.length === 0) {
+    const { rowCount } = await session.query(only.sql, [], about);
+    expectRows(only, rowCount ?? 0);
+    return;
+  }
+  const ctes = insertions.map(({ sql }, place) => `i${place} AS (${sql} RETURNING 1)`);
+  const counts = insertions.map((_, place) => `(SELECT count(*)::float8 FROM i${place}) AS rows${place}`);
+  const { rows } = await session.query<Record<string, number>>(
+    `WITH ${ctes.join(',\n')}\nSELECT ${counts.join(', ')}`,
+    [],
+    about,
+  );
+  for (const [place, insertion] of insertions.entries())
+    expectRows(insertion, rows[0]?.[`rows${place}`] ?? 0);
+}
+
+function expectRows({ table, archive }: Insertion, rows: number): void {
+  if (rows === archive.rows) return;
+  throw conflict(
+    label(table),
+    archive.rows,
+    `only ${rows} of them were written; look for triggers and rules on INSERT`,
+  );
+}
+
+function conflict(table: string, rows: number, why: string): EngineError {
+  return new EngineError('restore_conflict', `${table}: ${rows} rows cannot come back: ${why}.`, { table });
+}
+
+// Integrity, data that no longer fits its column, an object that is gone, and what somebody's trigger raised.
+const CONFLICTS = /^(22|23|42703|42P01|42704|42804|42846|42883|428C9|44|P0)/;
+
+/** Whether a failure of a restore is one that a person has to resolve in the data or the schema. */
+export function isRestoreConflict(error: unknown): boolean {
+  if (error instanceof EngineError) return error.code === 'restore_conflict';
+  return CONFLICTS.test(sqlstateOf(error) ?? '');
+}

@@ -1,0 +1,185 @@
+/** Moves all rows of a tenant that are there now, in one transaction: into archives, or away for good. */
+import { archivedColumns } from '../archive/columns.js';
+import { referenceColumn } from '../archive/reference-columns.js';
+import { archiveName, createArchive } from '../archive/tables.js';
+import type { EngineContext } from '../context.js';
+import type { Archive, LedgerRow, SavedReference } from '../ledger/record.js';
+import type { Plan, Unit } from '../plan/types.js';
+import { deletedTables } from '../plan-source.js';
+import { qualified } from '../quote.js';
+import { ownedRows, rowsOf } from '../selection.js';
+import type { Session } from '../session/session.js';
+import { type ReferenceWork, referenceColumns, referenceWork, takeReferences } from './references.js';
+import { TransactionCounts } from './transaction-counts.js';
+import { moveUnit, tablesOf } from './unit.js';
+
+export interface Moved {
+  /** Rows in this pass. */
+  readonly rows: number;
+  readonly archives: readonly Archive[];
+  readonly savedReferences: readonly SavedReference[];
+  /** Rows in all passes, by label. */
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+export interface MoveOptions {
+  readonly context: EngineContext;
+  readonly session: Session;
+  readonly plan: Plan;
+  readonly row: LedgerRow;
+  /** `discard`: there is no way back any more. */
+  readonly mode: 'archive' | 'discard';
+}
+
+/** Whether the tenant has rows in a table that are to be deleted, by table's OID. */
+export async function tablesWithRows(session: Session, plan: Plan, tenantId: string): Promise<Set<number>> {
+  const tables = deletedTables(plan).map(({ table }) => table);
+  const found = await existing(
+    session,
+    tables.map((table) => `${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')}`),
+    tenantId,
+  );
+  return new Set(tables.filter((_, place) => found[place]).map((table) => table.oid));
+}
+
+/** Moves what is there, and checks that nothing else was touched. */
+export async function move(options: MoveOptions): Promise<Moved> {
+  const { session, plan, row, mode } = options;
+  const found = await tablesWithRows(session, plan, row.tenantId);
+  const work = new Move(options);
+  if (found.size === 0) return work.result();
+  const counts = await TransactionCounts.begin(session, plan);
+  const references = await referencesWithRows(session, plan, row.tenantId, found);
+  for (const [place, unit] of plan.units.entries()) {
+    if (!unit.tableOids.some((oid) => found.has(oid))) continue;
+    for (const one of references.filter(({ reference }) =>
+      unit.tableOids.includes(reference.key.parentOid),
+    )) {
+      await work.saveReferences(one);
+    }
+    await work.moveUnit(unit, place, mode);
+  }
+  // Checks that wait for the end happen now: what the ledger says has to be final.
+  await session.query('SET CONSTRAINTS ALL IMMEDIATE');
+  await counts.expect(session, work.deleted, work.updated);
+  return work.result();
+}
+
+class Move {
+  readonly deleted = new Map<number, number>();
+  readonly updated = new Map<number, number>();
+  private readonly archives: Archive[];
+  private readonly savedReferences: SavedReference[];
+
+  constructor(private readonly options: MoveOptions) {
+    this.archives = [...options.row.archives];
+    this.savedReferences = [...options.row.savedReferences];
+  }
+
+  async moveUnit(unit: Unit, place: number, mode: MoveOptions['mode']): Promise<void> {
+    const { session, plan, row, context } = this.options;
+    const schema = context.declaration.letheSchema;
+    if (mode === 'archive') await this.prepareArchives(unit, place);
+    const moved = await moveUnit(session, plan, unit, row.tenantId, (table) => {
+      const archive = this.archives.find((one) => one.table.oid === table.oid);
+      return mode === 'discard' || archive === undefined
+        ? null
+        : qualified({ schema, name: archive.archive });
+    });
+    for (const [oid, rows] of moved) {
+      this.deleted.set(oid, (this.deleted.get(oid) ?? 0) + rows);
+      const at = this.archives.findIndex((one) => one.table.oid === oid);
+      const archive = this.archives[at];
+      if (mode === 'archive' && archive) this.archives[at] = { ...archive, rows: archive.rows + rows };
+    }
+  }
+
+  private async prepareArchives(unit: Unit, place: number): Promise<void> {
+    const { session, plan, row, context } = this.options;
+    for (const table of tablesOf(plan, unit)) {
+      if (this.archives.some((one) => one.table.oid === table.oid)) continue;
+      const columns = archivedColumns(table);
+      const archive = archiveName('rows', row.id, this.archives.length + 1);
+      await createArchive(session, { schema: context.declaration.letheSchema, name: archive }, columns);
+      this.archives.push({
+        archive,
+        table: { oid: table.oid, schema: table.schema, name: table.name },
+        unit: place,
+        rows: 0,
+        columns: columns.map(({ archived }) => archived),
+      });
+    }
+  }
+
+  async saveReferences(work: ReferenceWork): Promise<void> {
+    const { session, row, context, mode } = this.options;
+    const { reference, child } = work;
+    const schema = context.declaration.letheSchema;
+    let name: string | null = null;
+    if (mode === 'archive') {
+      name = archiveName('references', row.id, this.savedReferences.length + 1);
+      const { key, columns } = referenceColumns(work);
+      const all = [...key, ...columns].map((column, place) => ({
+        ...column,
+        target: referenceColumn(place, column.target),
+      }));
+      await createArchive(session, { schema, name }, all);
+      this.savedReferences.push({
+        archive: name,
+        table: { oid: child.oid, schema: child.schema, name: child.name },
+        constraint: reference.key.name,
+        rows: 0,
+        key: key.map(({ archived }) => archived),
+        columns: columns.map(({ archived }) => archived),
+        became: reference.key.onDelete === 'set_default' && reference.nulledBy === 'key' ? 'default' : 'null',
+      });
+    }
+    const archive = name === null ? null : qualified({ schema, name });
+    const rows = await takeReferences(session, work, row.tenantId, archive);
+    const last = this.savedReferences.at(-1);
+    if (name !== null && last) this.savedReferences[this.savedReferences.length - 1] = { ...last, rows };
+    this.updated.set(child.oid, (this.updated.get(child.oid) ?? 0) + rows);
+  }
+
+  result(): Moved {
+    const { row, plan } = this.options;
+    const counts = { ...row.counts };
+    let rows = 0;
+    for (const { table, label } of deletedTables(plan)) {
+      const moved = this.deleted.get(table.oid) ?? 0;
+      rows += moved;
+      counts[label] = (counts[label] ?? 0) + moved;
+    }
+    return { rows, counts, archives: this.archives, savedReferences: this.savedReferences };
+  }
+}
+
+async function referencesWithRows(
+  session: Session,
+  plan: Plan,
+  tenantId: string,
+  found: ReadonlySet<number>,
+): Promise<ReferenceWork[]> {
+  const all = referenceWork(plan).filter(({ reference }) => found.has(reference.key.parentOid));
+  const exists = await existing(
+    session,
+    all.map(({ from, condition }) => `${from} WHERE ${condition}`),
+    tenantId,
+  );
+  return all.filter((_, place) => exists[place]);
+}
+
+/** PostgreSQL plans a statement as a whole; so wide that this takes long, it is cut. */
+const PER_STATEMENT = 100;
+
+async function existing(session: Session, sources: readonly string[], tenantId: string): Promise<boolean[]> {
+  const answers: boolean[] = [];
+  for (let first = 0; first < sources.length; first += PER_STATEMENT) {
+    const columns = sources
+      .slice(first, first + PER_STATEMENT)
+      .map((source, place) => `EXISTS (SELECT FROM ${source}) AS e${place}`);
+    const { rows } = await session.query<Record<string, boolean>>(`SELECT ${columns.join(', ')}`, [tenantId]);
+    answers.push(...columns.map((_, place) => rows[0]?.[`e${place}`] === true));
+  }
+  return answers;
+}

@@ -1,0 +1,121 @@
+/** References to the tenant's rows in rows that stay: the values are saved, and nulled. */
+import { type ColumnPlan, namedColumns } from '../archive/columns.js';
+import { referenceColumn } from '../archive/reference-columns.js';
+import type { CatalogTable } from '../catalog/types.js';
+import { EngineError } from '../engine-types.js';
+import { TryAgain } from '../errors.js';
+import type { Plan, PlannedReference } from '../plan/types.js';
+import { deletedTables } from '../plan-source.js';
+import { ident, label } from '../quote.js';
+import { ownedRows, refersToOwned, rowsOf } from '../selection.js';
+import type { Session } from '../session/session.js';
+
+/** A reference with the table that it stands in. */
+export interface ReferenceWork {
+  readonly reference: PlannedReference;
+  readonly child: CatalogTable;
+  /** The rows that stay and refer: what stands after FROM, aliased `t`, and the condition. */
+  readonly from: string;
+  readonly condition: string;
+}
+
+export function referenceWork(plan: Plan): ReferenceWork[] {
+  const tables = new Map(plan.catalog.tables.map((table) => [table.oid, table]));
+  const deleted = new Set(deletedTables(plan).map(({ table }) => table.oid));
+  return plan.references.flatMap((reference) => {
+    const child = tables.get(reference.key.childOid);
+    if (child === undefined) return [];
+    // The tenant's own rows go into the archive as they are.
+    const stays = deleted.has(child.oid) ? ` AND (${ownedRows(plan, child.oid, 't')}) IS NOT TRUE` : '';
+    return [
+      {
+        reference,
+        child,
+        from: `${rowsOf(child)} AS t`,
+        condition: `${refersToOwned(plan, reference.key, 't')}${stays}`,
+      },
+    ];
+  });
+}
+
+export interface ReferenceColumns {
+  readonly key: readonly ColumnPlan[];
+  readonly columns: readonly ColumnPlan[];
+}
+
+/** Throws where a referencing row could not be found again. */
+export function referenceColumns({ reference, child }: ReferenceWork): ReferenceColumns {
+  if (child.primaryKey === null) {
+    throw new EngineError(
+      'plan_refused',
+      `Rows of ${label(child)} refer to the tenant's and would be set to null; without a primary key they could not be found again at a restore. Give the table a primary key, or change these rows.`,
+      { table: label(child) },
+    );
+  }
+  return {
+    key: namedColumns(child, child.primaryKey),
+    columns: namedColumns(child, reference.columns),
+  };
+}
+
+/**
+ * Saves the values, of rows that are locked until the transaction ends, and nulls them unless the key itself will.
+ * Gives the number of rows. `archive`: qualified name; null: nothing is saved.
+ */
+export async function takeReferences(
+  session: Session,
+  work: ReferenceWork,
+  tenantId: string,
+  archive: string | null,
+): Promise<number> {
+  const { reference, child, from, condition } = work;
+  const about = { table: label(child), privilege: 'UPDATE' };
+  const locked = `FROM ${from} WHERE ${condition} FOR UPDATE OF t`;
+  let rows: number;
+  if (archive === null) {
+    const counted = await session.query<{ rows: number }>(
+      `SELECT count(*)::float8 AS rows FROM (SELECT ${locked}) AS locked`,
+      [tenantId],
+      about,
+    );
+    rows = counted.rows[0]?.rows ?? 0;
+  } else {
+    const { key, columns } = referenceColumns(work);
+    const all = [...key, ...columns].map(({ target, value }, place) => ({
+      target: referenceColumn(place, target),
+      value,
+    }));
+    const saved = await session.query(
+      `INSERT INTO ${archive} (${all.map(({ target }) => target).join(', ')})
+       SELECT ${all.map(({ value }) => value).join(', ')} ${locked}`,
+      [tenantId],
+      about,
+    );
+    rows = saved.rowCount ?? 0;
+  }
+  if (reference.nulledBy === 'declaration') await nullReferences(session, work, tenantId, rows);
+  return rows;
+}
+
+async function nullReferences(
+  session: Session,
+  { reference, child, from, condition }: ReferenceWork,
+  tenantId: string,
+  saved: number,
+): Promise<void> {
+  const nulls = reference.columns.map((name) => `${ident(name)} = NULL`).join(', ');
+  const about = { table: label(child), privilege: 'UPDATE' };
+  const { rowCount } = await session.query(
+    `UPDATE ${from} SET ${nulls} WHERE ${condition}`,
+    [tenantId],
+    about,
+  );
+  if (rowCount === saved) return;
+  throw new TryAgain(
+    new EngineError(
+      'move_not_exact',
+      `${label(child)}: ${rowCount} references were nulled where ${saved} were saved. Everything was rolled back. Look for triggers on UPDATE.`,
+      { table: label(child) },
+    ),
+  );
+}

@@ -1,0 +1,96 @@
+/** Moves the tenant's rows of one unit: tables that acting keys or a cycle tie, or a single one. */
+
+import { archivedColumns } from '../archive/columns.js';
+import type { CatalogTable } from '../catalog/types.js';
+import type { Plan, Unit } from '../plan/types.js';
+import { label } from '../quote.js';
+import { ownedRows, rowsOf } from '../selection.js';
+import type { Session } from '../session/session.js';
+
+/** Where the rows of a table go: the archive's qualified name, or nowhere. */
+export type Destination = (table: CatalogTable) => string | null;
+
+/**
+ * Deletes the tenant's rows of a unit, and archives them as they were. Gives the number of rows by table's OID: of
+ * those archived, or of those deleted where no archive is wanted.
+ */
+export async function moveUnit(
+  session: Session,
+  plan: Plan,
+  unit: Unit,
+  tenantId: string,
+  destination: Destination,
+): Promise<Map<number, number>> {
+  const tables = tablesOf(plan, unit);
+  await lockActedOn(session, plan, tables, tenantId);
+  const parts = tables.map((table, place) => moveOf(plan, table, place, destination(table)));
+  const about = { table: tables.map(label).join(', '), privilege: 'DELETE' };
+  const [first, ...others] = parts;
+  if (first !== undefined && others.length === 0) {
+    const done = await session.query(first.alone, [tenantId], about);
+    return new Map(tables.map((table) => [table.oid, done.rowCount ?? 0]));
+  }
+  // One snapshot for all of them; what keys do comes after the last row was archived as it was.
+  const { rows } = await session.query<Record<string, number>>(
+    `WITH ${parts.map(({ ctes }) => ctes).join(',\n')}\nSELECT ${parts.map(({ count }) => count).join(', ')}`,
+    [tenantId],
+    about,
+  );
+  return new Map(tables.map((table, place) => [table.oid, rows[0]?.[`rows${place}`] ?? 0]));
+}
+
+export function tablesOf(plan: Plan, unit: Unit): CatalogTable[] {
+  const tables = new Map(plan.catalog.tables.map((table) => [table.oid, table]));
+  return unit.tableOids.flatMap((oid) => tables.get(oid) ?? []);
+}
+
+/**
+ * Rows that others refer to by a key that acts are locked before the statement that deletes them takes its snapshot.
+ * So a child that somebody inserts meanwhile is either seen by it or waits for us, and none is cascaded away unseen.
+ */
+async function lockActedOn(
+  session: Session,
+  plan: Plan,
+  tables: readonly CatalogTable[],
+  tenantId: string,
+): Promise<void> {
+  for (const table of tables) {
+    const acting = plan.catalog.foreignKeys.some(
+      (key) =>
+        key.parentOid === table.oid &&
+        key.enforced &&
+        (key.onDelete === 'cascade' || key.onDelete === 'set_null' || key.onDelete === 'set_default'),
+    );
+    if (!acting) continue;
+    await session.query(
+      `SELECT count(*) FROM (SELECT FROM ${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')} FOR UPDATE OF t) AS locked`,
+      [tenantId],
+      { table: label(table), privilege: 'UPDATE' },
+    );
+  }
+}
+
+interface Move {
+  /** The whole statement, for a table that is a unit of its own. */
+  readonly alone: string;
+  readonly ctes: string;
+  readonly count: string;
+}
+
+function moveOf(plan: Plan, table: CatalogTable, place: number, archive: string | null): Move {
+  const deletion = `DELETE FROM ${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')}`;
+  const count = (cte: string) => `(SELECT count(*)::float8 FROM ${cte}${place}) AS rows${place}`;
+  if (archive === null) {
+    return { alone: deletion, ctes: `d${place} AS (${deletion} RETURNING 1)`, count: count('d') };
+  }
+  const columns = archivedColumns(table);
+  const targets = columns.map(({ target }) => target).join(', ');
+  const values = columns.map(({ value, target }) => `${value} AS ${target}`).join(', ');
+  const deleted = `d${place} AS (${deletion} RETURNING ${values})`;
+  const insertion = `INSERT INTO ${archive} (${targets}) SELECT ${targets} FROM d${place}`;
+  return {
+    alone: `WITH ${deleted} ${insertion}`,
+    ctes: `${deleted},\ni${place} AS (${insertion} RETURNING 1)`,
+    count: count('i'),
+  };
+}

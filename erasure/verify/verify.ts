@@ -1,0 +1,87 @@
+/** Proof by count: what is left of a tenant, live and archived, and whether anything can still come. */
+import type { EngineContext, Slice } from '../context.js';
+import type { Verification, Waiting } from '../engine-types.js';
+import type { LedgerRow } from '../ledger/record.js';
+import type { Plan } from '../plan/types.js';
+import { deletedTables } from '../plan-source.js';
+import { countEach } from '../preview/counts.js';
+import { label, qualified } from '../quote.js';
+import { ownedRows, rowsOf } from '../selection.js';
+import type { Session } from '../session/session.js';
+import { hasPassed, olderTransactions } from '../stage/wait.js';
+
+/** With a job, its horizon too; without one it merely counts. */
+export async function verify(
+  context: EngineContext,
+  slice: Slice | (Omit<Slice, 'jobId'> & { readonly jobId: null }),
+): Promise<Verification> {
+  const { tenantId, jobId } = slice;
+  const horizon = jobId === null ? NO_HORIZON : await horizonOf(context, { ...slice, jobId });
+  return context.sessions.session(slice, async (session) => {
+    // Counted after the horizon was looked at: what came before it is there by now.
+    const plan = await context.plans.read(session);
+    const rows = await context.ledger.ofTenantId(session, tenantId);
+    const tables = await countTables(context, session, plan, rows, tenantId);
+    const rowsLeft = tables.reduce((sum, { liveRows, archivedRows }) => sum + liveRows + archivedRows, 0);
+    return { tenantId, jobId, clean: rowsLeft === 0, rowsLeft, tables, ...horizon, verifiedAt: new Date() };
+  });
+}
+
+interface Horizon {
+  readonly horizon: string | null;
+  readonly horizonPassed: boolean;
+  readonly waitingFor: Waiting | null;
+}
+
+const NO_HORIZON: Horizon = { horizon: null, horizonPassed: false, waitingFor: null };
+
+async function horizonOf(context: EngineContext, slice: Slice): Promise<Horizon> {
+  const find = (session: Session, lock: boolean) =>
+    context.ledger.find(session, slice.tenantId, slice.jobId, lock);
+  let row = await context.sessions.session(slice, (session) => find(session, false));
+  if (row !== null && !row.sameDatabase && row.horizon !== null) {
+    // Of another database: taken anew.
+    row = await context.sessions.transaction(slice, async (session) => {
+      const locked = await find(session, true);
+      if (locked !== null && !locked.sameDatabase) await context.ledger.takeHorizon(session, locked.id);
+      return find(session, false);
+    });
+  }
+  if (row?.horizon == null) return NO_HORIZON;
+  const { horizon, waiting } = row;
+  const waits = await context.sessions.session(slice, async (session) =>
+    (await hasPassed(session, horizon)) ? null : olderTransactions(session, horizon),
+  );
+  const since = waiting?.kind === 'older_transaction' ? waiting.since : new Date();
+  return { horizon, horizonPassed: waits === null, waitingFor: waits && { ...waits, since } };
+}
+
+async function countTables(
+  context: EngineContext,
+  session: Session,
+  plan: Plan,
+  rows: readonly LedgerRow[],
+  tenantId: string,
+): Promise<Verification['tables']> {
+  const schema = context.declaration.letheSchema;
+  const tables = deletedTables(plan);
+  const archives = rows.flatMap((row) => row.archives);
+  const counts = await countEach(
+    session.client,
+    [
+      ...tables.map(({ table }) => `${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')}`),
+      ...archives.map(({ archive }) => `${qualified({ schema, name: archive })} WHERE $1::text IS NOT NULL`),
+    ],
+    tenantId,
+  );
+  const archived = new Map<string, number>();
+  archives.forEach(({ table }, place) => {
+    const name = tables.find((one) => one.table.oid === table.oid)?.label ?? label(table);
+    archived.set(name, (archived.get(name) ?? 0) + (counts[tables.length + place] ?? 0));
+  });
+  const names = new Set([...tables.map((table) => table.label), ...archived.keys()]);
+  return [...names].map((table) => {
+    const place = tables.findIndex((one) => one.label === table);
+    return { table, liveRows: counts[place] ?? 0, archivedRows: archived.get(table) ?? 0 };
+  });
+}
