@@ -53,21 +53,18 @@ function fenceFunction(name: string, question: string): string {
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS ${dollarQuoted(`
 DECLARE
-    tenant_column text;
     refused boolean;
 BEGIN
     IF current_setting('lethe.engine', true) = 'on' THEN
         RETURN NULL;
     END IF;
-    FOREACH tenant_column IN ARRAY TG_ARGV LOOP
-        EXECUTE replace(${literal(question)}, '<column>', quote_ident(tenant_column)) INTO refused;
-        IF refused THEN
-            RAISE EXCEPTION 'The tenant is being or has been erased: rows of it can no longer be written to %.%',
-                quote_ident(TG_TABLE_SCHEMA), quote_ident(TG_TABLE_NAME)
-                USING ERRCODE = 'check_violation',
-                      HINT = 'Lethe keeps late writes of an erased tenant out. A tenant that comes back gets a new id.';
-        END IF;
-    END LOOP;
+    EXECUTE replace(${literal(question)}, '<column>', quote_ident(TG_ARGV[0])) INTO refused;
+    IF refused THEN
+        RAISE EXCEPTION 'The tenant is being or has been erased: rows of it can no longer be written to %.%',
+            quote_ident(TG_TABLE_SCHEMA), quote_ident(TG_TABLE_NAME)
+            USING ERRCODE = 'check_violation',
+                  HINT = 'Lethe keeps late writes of an erased tenant out. A tenant that comes back gets a new id.';
+    END IF;
     RETURN NULL;
 END`)};`;
 }
@@ -99,31 +96,26 @@ function fenceTable(declaration: Declaration): string {
   return `
 DECLARE
     member regclass;
-    tenant_columns text;
     tenant_column text;
 BEGIN
     FOR member IN ${treeOf('relation')} LOOP
-        tenant_columns := NULL;
-        FOR tenant_column IN
-            SELECT attname FROM pg_attribute
-             WHERE attrelid = member AND attnum > 0 AND NOT attisdropped AND attname = ANY (ARRAY[${columns}]::text[])
-             ORDER BY attname
-        LOOP
-            -- A column that cannot be compared with a tenant's key fails here, not at somebody's insert.
-            EXECUTE replace(format(${literal(
-              `SELECT FROM ${tombstones(declaration)} t JOIN %s r ON t.tenant_id = ${key(declaration)} LIMIT 0`,
-            )}, member), '<column>', quote_ident(tenant_column));
-            tenant_columns := concat_ws(', ', tenant_columns, quote_literal(tenant_column));
-        END LOOP;
-        CONTINUE WHEN tenant_columns IS NULL;
+        -- The first of the declared columns that the table has says whose a row is.
+        SELECT a.attname INTO tenant_column FROM pg_attribute a
+         WHERE a.attrelid = member AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (ARRAY[${columns}]::text[])
+         ORDER BY array_position(ARRAY[${columns}]::text[], a.attname::text) LIMIT 1;
+        CONTINUE WHEN tenant_column IS NULL;
+        -- A column that cannot be compared with a tenant's key fails here, not at somebody's insert.
+        EXECUTE replace(format(${literal(
+          `SELECT FROM ${tombstones(declaration)} t JOIN %s r ON t.tenant_id = ${key(declaration)} LIMIT 0`,
+        )}, member), '<column>', quote_ident(tenant_column));
         IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = member AND tgname = 'lethe_fence_insert') THEN
             EXECUTE format('CREATE TRIGGER lethe_fence_insert AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows
-                FOR EACH STATEMENT EXECUTE FUNCTION %I.refuse_new_rows(%s)', member, ${literal(schema)}, tenant_columns);
+                FOR EACH STATEMENT EXECUTE FUNCTION %I.refuse_new_rows(%L)', member, ${literal(schema)}, tenant_column);
         END IF;
         IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = member AND tgname = 'lethe_fence_update') THEN
             EXECUTE format('CREATE TRIGGER lethe_fence_update AFTER UPDATE ON %s
                 REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-                FOR EACH STATEMENT EXECUTE FUNCTION %I.refuse_changed_rows(%s)', member, ${literal(schema)}, tenant_columns);
+                FOR EACH STATEMENT EXECUTE FUNCTION %I.refuse_changed_rows(%L)', member, ${literal(schema)}, tenant_column);
         END IF;
     END LOOP;
 END`;

@@ -26,9 +26,16 @@ ${upkeep(declaration, to)}`;
 }
 
 function tableGrants(declaration: Declaration, to: string): string {
+  const schemas = declaration.schemas.map(literal).join(', ');
+  const references = Object.entries(declaration.references ?? {})
+    .filter(([, decision]) => decision === 'reference')
+    .map(([name]) => literal(name))
+    .sort()
+    .join(', ');
   return `
 DECLARE
     declared record;
+    tied record;
     member regclass;
     rights text;
 BEGIN
@@ -44,20 +51,41 @@ BEGIN
         FOR member IN ${treeOf('to_regclass(declared.name)')} LOOP
             EXECUTE format(${literal(`GRANT %s ON %s TO ${to}`)}, rights, member);
         END LOOP;
-        -- To tell a conflict before it happens, both sides of a foreign key have to be read.
-        FOR member IN
-            SELECT tied.relation FROM pg_constraint k
-             CROSS JOIN LATERAL (VALUES (k.conrelid::regclass), (k.confrelid::regclass)) AS tied(relation)
-              JOIN pg_class c ON c.oid = tied.relation
+        -- To tell a conflict before it happens, both sides of a foreign key have to be read; and where rows that stay
+        -- refer to rows that go by a reference that is nulled, it has to be set back.
+        FOR tied IN
+            SELECT k.conrelid = to_regclass(declared.name) AS refers,
+                   CASE k.conrelid WHEN to_regclass(declared.name) THEN k.confrelid ELSE k.conrelid END AS other,
+                   k.confdeltype IN ('n', 'd')
+                     OR ${nameOf('name')} = ANY (ARRAY[${references}]::text[])
+                     OR ${nameOf(shownInSql('name'))} = ANY (ARRAY[${references}]::text[]) AS nulled
+              FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE k.contype = 'f' AND to_regclass(declared.name) IN (k.conrelid, k.confrelid)
-               AND c.relnamespace::regnamespace::text = ANY (ARRAY[${declaration.schemas
-                 .map((schema) => `quote_ident(${literal(schema)})`)
-                 .join(', ')}])
         LOOP
-            EXECUTE format(${literal(`GRANT SELECT ON %s TO ${to}`)}, member);
+            CONTINUE WHEN NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                                       WHERE c.oid = tied.other AND n.nspname = ANY (ARRAY[${schemas}]::text[]));
+            rights := CASE WHEN declared.action = 'delete' AND NOT tied.refers AND tied.nulled
+                           THEN 'SELECT, UPDATE' ELSE 'SELECT' END;
+            FOR member IN ${treeOf('tied.other')} LOOP
+                EXECUTE format(${literal(`GRANT %s ON %s TO ${to}`)}, rights, member);
+            END LOOP;
         END LOOP;
     END LOOP;
 END`;
+}
+
+/** A key as a declaration names it: `schema.table.column[,column…]`, `part` being how each part is written. */
+function nameOf(part: string): string {
+  const written = (name: string) => part.replaceAll('name', name);
+  return `concat(${written('n.nspname')}, '.', ${written('c.relname')}, '.',
+                       (SELECT string_agg(${written('a.attname')}, ',' ORDER BY u.place)
+                          FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, place)
+                          JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum))`;
+}
+
+/** Quoted where it has to be, as `shown` does it. */
+function shownInSql(name: string): string {
+  return `CASE WHEN ${name} ~ '^[a-z_][a-z0-9_]*$' THEN ${name}::text ELSE concat('"', replace(${name}, '"', '""'), '"') END`;
 }
 
 function declaredTables(declaration: Declaration): string {

@@ -1,0 +1,155 @@
+/** A participant's database made by hand, and what tests of the engine ask of it. */
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import type { Declaration } from '../../erasure/declaration.js';
+import { createEngine } from '../../erasure/engine.js';
+import type {
+  AdvanceRequest,
+  Engine,
+  EngineLimits,
+  LedgerStatus,
+  Target,
+} from '../../erasure/engine-types.js';
+import { installSql } from '../../erasure/install/install-sql.js';
+import { ident, qualified } from '../../erasure/quote.js';
+import { createTestDatabase, type TestDatabase } from './postgres.js';
+import { withSuperuser } from './test-databases.js';
+
+export interface ErasureDatabase {
+  readonly database: TestDatabase;
+  readonly declaration: Declaration;
+  /** Lethe's role in this database. */
+  readonly role: string;
+  /** A superuser's connection, outside of the engine. */
+  readonly admin: pg.Client;
+  /** A further connection, for writers that are stepped. As the superuser, or as the role named. */
+  connect(role?: string): Promise<pg.Client>;
+  engine(options?: Partial<EngineLimits> & { poolSize?: number }): Engine;
+  /** Closes everything, and drops database and role. */
+  drop(): Promise<void>;
+}
+
+export interface ErasureDatabaseOptions {
+  readonly declaration: Declaration;
+  /** Tables and types, as their owner would make them. */
+  readonly schema: string;
+}
+
+/** A database with the tables of `schema` and Lethe installed. */
+export async function createErasureDatabase(options: ErasureDatabaseOptions): Promise<ErasureDatabase> {
+  const { declaration, schema } = options;
+  const database = await createTestDatabase({ template: 'empty' });
+  const role = `lethe_test_${randomUUID().slice(0, 8)}`;
+  const open: pg.Client[] = [];
+  const engines: Engine[] = [];
+  const connect = async (as?: string) => {
+    const client = new pg.Client({
+      connectionString: as === undefined ? database.url : database.urlFor(as),
+      application_name: 'lethe tests',
+    });
+    client.on('error', () => undefined);
+    await client.connect();
+    open.push(client);
+    return client;
+  };
+  const admin = await connect();
+  await admin.query(`CREATE ROLE ${ident(role)} LOGIN PASSWORD '${role}'`);
+  await admin.query(schema);
+  await admin.query(installSql(declaration, role));
+  return {
+    database,
+    declaration,
+    role,
+    admin,
+    connect,
+    engine: ({ lockTimeoutMs = 2_000, longestTransactionMs = 30_000, poolSize = 3 } = {}) => {
+      const engine = createEngine({
+        databaseUrl: database.urlFor(role),
+        declaration,
+        limits: { lockTimeoutMs, longestTransactionMs },
+        poolSize,
+      });
+      engines.push(engine);
+      return engine;
+    },
+    drop: async () => {
+      await Promise.all(engines.map((engine) => engine.close()));
+      await Promise.all(open.map((client) => client.end().catch(() => undefined)));
+      await database.drop();
+      const server = new URL(database.url);
+      server.pathname = '/postgres';
+      await withSuperuser(server.href, async (client) => {
+        await client.query(`DROP ROLE IF EXISTS ${ident(role)}`);
+      });
+    },
+  };
+}
+
+/** Rows and a checksum over all columns of every table in the declared schemas; the order of rows does not matter. */
+export async function checksums(
+  client: pg.ClientBase,
+  { schemas }: Pick<Declaration, 'schemas'>,
+): Promise<Record<string, string>> {
+  const { rows } = await client.query<{ schema: string; name: string }>(
+    `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = ANY ($1) ORDER BY 1, 2`,
+    [schemas],
+  );
+  const sums: Record<string, string> = {};
+  for (const table of rows) sums[`${table.schema}.${table.name}`] = await checksum(client, qualified(table));
+  return sums;
+}
+
+/** The same for one table, or for a query in parentheses. */
+export async function checksum(client: pg.ClientBase, source: string): Promise<string> {
+  const { rows } = await client.query<{ sum: string }>(
+    `SELECT count(*) || ' ' || COALESCE(md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))), '') AS sum FROM ${source} AS t`,
+  );
+  return rows[0]?.sum ?? '';
+}
+
+/** Number of rows of a table, with a condition if one is given. */
+export async function countRows(client: pg.ClientBase, source: string): Promise<number> {
+  const { rows } = await client.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${source}`);
+  return Number(rows[0]?.rows);
+}
+
+/** Names of what is left in Lethe's schema besides ledger and tombstones. */
+export async function archivesLeft({ admin, declaration }: ErasureDatabase): Promise<string[]> {
+  const { rows } = await admin.query<{ name: string }>(
+    `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname NOT IN ('deletion_ledger', 'tenant_tombstones') ORDER BY 1`,
+    [declaration.letheSchema],
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** A job of one tenant, asked for by targets until it is there. */
+export interface Job {
+  readonly tenantId: string;
+  readonly jobId: string;
+}
+
+export function newJob(tenantId: string): Job {
+  return { tenantId, jobId: randomUUID() };
+}
+
+/** One request, with the plan's hash as it is now where it is needed. */
+export async function ask(
+  engine: Engine,
+  job: Job,
+  target: Target,
+  more: Partial<AdvanceRequest> = {},
+): Promise<LedgerStatus> {
+  const planHash = target === 'staged' ? { planHash: (await engine.manifest()).planHash } : {};
+  return engine.advance({ ...job, target, timeBudgetMs: 5_000, ...planHash, ...more });
+}
+
+/** Requests until the ledger is in the wanted state. */
+export async function reach(engine: Engine, job: Job, target: Target): Promise<LedgerStatus> {
+  for (let requests = 0; requests < 20; requests++) {
+    const status = await ask(engine, job, target);
+    if (status.state === target) return status;
+  }
+  throw new Error(`The job did not become ${target} within 20 requests.`);
+}
