@@ -14,6 +14,11 @@ export function ownedRows(plan: Plan, tableOid: number, alias: string): string {
   return new Selection(plan).rowIsOwned(tableOid, ident(alias));
 }
 
+/** The opposite, true for every other row: written so that it is an anti-join, which `NOT` or `IS NOT TRUE` is not. */
+export function notOwnedRows(plan: Plan, tableOid: number, alias: string): string {
+  return new Selection(plan).rowIsNotOwned(tableOid, ident(alias));
+}
+
 /** A condition on a row of the key's child, aliased `alias`: whether it refers to a row of the tenant. */
 export function refersToOwned(plan: Plan, key: ForeignKey, alias: string): string {
   return new Selection(plan).refersToOwned(key, ident(alias));
@@ -26,6 +31,7 @@ export function rowsOf(table: CatalogTable): string {
 
 /** Rows that a key may refer to, as part of a sub-select. */
 interface Source {
+  readonly recursion?: string;
   readonly from: string;
   readonly column: (name: string) => string;
   readonly condition: string;
@@ -49,21 +55,46 @@ class Selection {
 
   rowIsOwned(oid: number, alias: string): string {
     const { table, ownership } = this.ownedTable(oid);
-    const anyOf = ownership.map((one) => this.says(one, alias)).join(' OR ');
-    if (ownership.length === 1) return anyOf;
-    if (table.primaryKey === null) return `(${anyOf})`;
-    // An OR of sub-selects alone has the whole table read; through the union of keys, indexes serve each of them.
-    const key = table.primaryKey;
+    const [first, ...others] = ownership;
+    if (first !== undefined && others.length === 0) return this.says(first, alias);
+    // An OR of sub-selects has the whole table read, and compares all with all where they do not fit into memory:
+    // rows are found by each owner instead, and then by what they are known by.
     const union = ownership.map((one) => {
       const inner = this.alias();
-      return `SELECT ${columns(inner, key)} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(one, inner)}`;
+      return `SELECT ${version(table, ownership, inner)} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(one, inner)}`;
     });
-    return `(${row(alias, key)} ${EQUALS} ANY (${union.join(' UNION ALL ')}) AND (${anyOf}))`;
+    return `(${version(table, ownership, alias)}) ${EQUALS} ANY (SELECT * FROM (${union.join(' UNION ALL ')}) AS v OFFSET 0)`;
+  }
+
+  rowIsNotOwned(oid: number, alias: string): string {
+    const { ownership } = this.ownedTable(oid);
+    return ownership
+      .map((one) =>
+        one.kind === 'tenant_column'
+          ? `(${this.says(one, alias)}) IS NOT TRUE`
+          : `NOT ${refersTo(one.key, alias, this.sourcesOf(one.key), true)}`,
+      )
+      .join(' AND ');
   }
 
   refersToOwned(key: ForeignKey, alias: string): string {
+    return refersTo(key, alias, this.ownedParents(key));
+  }
+
+  private says(ownership: Ownership, alias: string): string {
+    return ownership.kind === 'tenant_column'
+      ? `${alias}.${ident(ownership.column)} ${EQUALS} $1::pg_catalog.text::pg_catalog.${TYPES[this.tenantType]}`
+      : refersTo(ownership.key, alias, this.sourcesOf(ownership.key));
+  }
+
+  /** The rows by which rows of the key's child are owned. */
+  private sourcesOf(key: ForeignKey): readonly Source[] {
+    return this.isOfCycle(key) ? [this.reachedParents(key)] : this.ownedParents(key);
+  }
+
+  private ownedParents(key: ForeignKey): readonly Source[] {
     const { table, ownership } = this.ownedTable(key.parentOid);
-    const sources = ownership.map((one): Source => {
+    return ownership.map((one): Source => {
       const inner = this.alias();
       return {
         from: `${key.parentPartition ? qualified(key.parentPartition) : rowsOf(table)} AS ${inner}`,
@@ -71,15 +102,6 @@ class Selection {
         condition: this.says(one, inner),
       };
     });
-    return refersTo(key, alias, sources);
-  }
-
-  private says(ownership: Ownership, alias: string): string {
-    if (ownership.kind === 'tenant_column') {
-      return `${alias}.${ident(ownership.column)} ${EQUALS} $1::pg_catalog.text::pg_catalog.${TYPES[this.tenantType]}`;
-    }
-    const { key } = ownership;
-    return this.isOfCycle(key) ? this.refersToReached(key, alias) : this.refersToOwned(key, alias);
   }
 
   private isOfCycle(key: ForeignKey): boolean {
@@ -87,8 +109,8 @@ class Selection {
     return cycle !== undefined && cycle === this.cycleOf.get(key.parentOid);
   }
 
-  /** Whether a row refers to one that a cycle of ownership reaches from outside, over any number of rounds. */
-  private refersToReached(key: ForeignKey, alias: string): string {
+  /** Parents that a cycle of ownership reaches from outside, over any number of rounds. */
+  private reachedParents(key: ForeignKey): Source {
     const cycle = this.cycleOf.get(key.parentOid);
     const members = [...this.owned.values()].filter(({ table }) => this.cycleOf.get(table.oid) === cycle);
     const place = new Map(members.map(({ table }, number) => [table.oid, number]));
@@ -142,18 +164,12 @@ class Selection {
           `SELECT step.* FROM ${reached} CROSS JOIN LATERAL (${steps
             .map(({ emitted, from, condition }) => `SELECT ${emitted} FROM ${from} WHERE ${condition}`)
             .join(' UNION ALL ')}) AS step`;
-    return refersTo(
-      key,
-      alias,
-      [
-        {
-          from: reached,
-          column: marksOf(key.parentOid),
-          condition: `${reached}.member = ${place.get(key.parentOid)}`,
-        },
-      ],
-      `WITH RECURSIVE ${reached} AS ((${begin.join(' UNION ALL ')}) UNION (${step})) `,
-    );
+    return {
+      recursion: `WITH RECURSIVE ${reached} AS ((${begin.join(' UNION ALL ')}) UNION (${step})) `,
+      from: reached,
+      column: marksOf(key.parentOid),
+      condition: `${reached}.member = ${place.get(key.parentOid)}`,
+    };
   }
 
   private ownedTable(oid: number): OwnedTable {
@@ -175,18 +191,32 @@ function keysOf(ownership: readonly Ownership[]): ForeignKey[] {
 
 const TYPES = { uuid: 'uuid', text: 'text', integer: 'int4', bigint: 'int8' } as const;
 
-/** Whether the child's row refers to one of the sources' rows: by plain equality a semi-join, which can be hashed. */
-function refersTo(key: ForeignKey, alias: string, sources: readonly Source[], prefix = ''): string {
-  const plain = key.operators.every((operator) => operator === EQUALS);
-  const selects = sources.map(({ from, column, condition }) =>
-    plain
-      ? `SELECT ${key.parentColumns.map(column).join(', ')} FROM ${from} WHERE ${condition}`
-      : `SELECT FROM ${from} WHERE ${[...equalities(key, column, alias), condition].join(' AND ')}`,
-  );
-  const rows = prefix + selects.join(' UNION ALL ');
-  const refers = plain ? `${row(alias, key.childColumns)} ${EQUALS} ANY (${rows})` : `EXISTS (${rows})`;
+/**
+ * Whether the child's row refers to one of the sources' rows: where the key's operators are plain equality a semi-join
+ * by the values, which PostgreSQL can make unique and begin from.
+ */
+function refersTo(key: ForeignKey, alias: string, sources: readonly Source[], exists = false): string {
+  const byValue = !exists && key.operators.every((operator) => operator === EQUALS);
+  const rows = sources
+    .map(({ recursion = '', from, column, condition }) =>
+      byValue
+        ? `${recursion}SELECT ${key.parentColumns.map(column).join(', ')} FROM ${from} WHERE ${condition}`
+        : `${recursion}SELECT FROM ${from} WHERE ${[...equalities(key, column, alias), condition].join(' AND ')}`,
+    )
+    .join(' UNION ALL ');
+  const refers = byValue ? `${row(alias, key.childColumns)} ${EQUALS} ANY (${rows})` : `EXISTS (${rows})`;
   const conditions = [refers, ...onPartition(key, alias)];
   return conditions.length === 1 ? refers : `(${conditions.join(' AND ')})`;
+}
+
+/**
+ * What a row is known by, with what says whose it is: a row that somebody gives to another tenant while a statement
+ * waits for it is found no more.
+ */
+function version(table: CatalogTable, ownership: readonly Ownership[], alias: string): string {
+  if (table.primaryKey === null) return `${alias}.tableoid, ${alias}.ctid`;
+  const owners = ownership.flatMap((one) => (one.kind === 'reference' ? one.key.childColumns : [one.column]));
+  return `${columns(alias, table.primaryKey)}, CAST(ROW(${columns(alias, [...new Set(owners)])}) AS pg_catalog.text)`;
 }
 
 /** Column by column, by the key's own operators. */

@@ -4,7 +4,7 @@ import type { CatalogTable, ForeignKey } from '../catalog/types.js';
 import { keyLabel } from '../plan/ownership.js';
 import type { OwnedTable, Plan, PlanFinding } from '../plan/types.js';
 import { label, shown } from '../quote.js';
-import { ownedRows, refersToOwned, rowsOf } from '../selection.js';
+import { notOwnedRows, refersToOwned, rowsOf } from '../selection.js';
 import { countEach } from './counts.js';
 import { canRead, isReadable } from './readable.js';
 
@@ -50,7 +50,7 @@ function checksOf(plan: Plan): Check[] {
     const goes = deleted.get(key.childOid);
     if (goes !== undefined && (owns(goes, key) || cannotDisagree(goes, parent, key))) return [];
     if (goes !== undefined && !isReadable(plan, key.childOid)) return [];
-    const stays = goes === undefined ? '' : ` AND (${ownedRows(plan, key.childOid, 't')}) IS NOT TRUE`;
+    const stays = goes === undefined ? '' : ` AND ${notOwnedRows(plan, key.childOid, 't')}`;
     const source = `${rowsOf(child)} AS t WHERE ${refersToOwned(plan, key, 't')}${stays}`;
     return [{ key, child, parent: parent.table, source }];
   });

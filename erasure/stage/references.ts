@@ -7,7 +7,7 @@ import { TryAgain } from '../errors.js';
 import type { Plan, PlannedReference } from '../plan/types.js';
 import { deletedTables } from '../plan-source.js';
 import { ident, label } from '../quote.js';
-import { ownedRows, refersToOwned, rowsOf } from '../selection.js';
+import { notOwnedRows, refersToOwned, rowsOf } from '../selection.js';
 import type { Session } from '../session/session.js';
 
 /** A reference with the table that it stands in. */
@@ -26,7 +26,7 @@ export function referenceWork(plan: Plan): ReferenceWork[] {
     const child = tables.get(reference.key.childOid);
     if (child === undefined) return [];
     // The tenant's own rows go into the archive as they are.
-    const stays = deleted.has(child.oid) ? ` AND (${ownedRows(plan, child.oid, 't')}) IS NOT TRUE` : '';
+    const stays = deleted.has(child.oid) ? ` AND ${notOwnedRows(plan, child.oid, 't')}` : '';
     return [
       {
         reference,
