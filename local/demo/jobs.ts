@@ -1,0 +1,86 @@
+/** The demo as a caller of the API: tokens, requests, and waiting for a job to end. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
+import { type ApiClient, createApiClient } from '../../cli/api-client.js';
+import { count } from '../../cli/output.js';
+import { readLocalConfig } from '../../config.js';
+import { hasEnded, type JobView, jobView, type TenantPreview, tenantPreview } from '../../protocol/jobs.js';
+import { readSigningKeys } from '../../protocol/keys.js';
+import { createLocalUserIssuer } from '../../protocol/local-issuer.js';
+import { workflowIdOf } from '../../protocol/workflow.js';
+import type { SeededTenant } from '../../services/sample-data/load.js';
+import type { Platform } from '../platform.js';
+
+const LOOK_EVERY_MS = 200;
+const ENDS_WITHIN_MS = 3 * 60_000;
+/** Who operates the platform in the demo. */
+const OPERATOR = '00000000-0000-7000-8000-000000000001';
+
+export interface DemoApi {
+  preview(tenant: SeededTenant): Promise<TenantPreview>;
+  /** `DELETE /tenants/{id}` as the tenant's owner. */
+  delete(tenant: SeededTenant): Promise<JobView>;
+  /** As an operator. */
+  replay(jobId: string): Promise<JobView>;
+  /** Looks at the job until it has ended or needs a person. */
+  ended(jobId: string, show: (progress: string) => void): Promise<JobView>;
+  /** Where the job's latest run can be looked at. */
+  link(tenant: SeededTenant): Promise<string>;
+  close(): Promise<void>;
+}
+
+export async function createDemoApi(platform: Platform): Promise<DemoApi> {
+  const issuer = createLocalUserIssuer({
+    key: (await readSigningKeys(platform.files.signingKeysDirectory, 'user-token')).signing,
+    production: readLocalConfig().NODE_ENV === 'production',
+  });
+  const clients: ApiClient[] = [];
+  const clientWith = (token: string) => {
+    const client = createApiClient({ apiUrl: platform.apiUrl, token });
+    clients.push(client);
+    return client;
+  };
+  const operator = clientWith(await issuer.issue({ userId: OPERATOR, roles: ['operator'] }));
+  const connection = await Connection.connect({ address: platform.temporalAddress });
+  const temporal = new Client({ connection, namespace: platform.temporalNamespace });
+
+  return {
+    preview: (tenant) =>
+      operator.call(tenantPreview, 'GET', `/api/v1/tenants/${tenant.tenantId}/deletion-preview`),
+    delete: async ({ tenantId, ownerUserId }) => {
+      const token = await issuer.issue({ userId: ownerUserId, tenants: { [tenantId]: 'owner' } });
+      return clientWith(token).call(jobView, 'DELETE', `/api/v1/tenants/${tenantId}`);
+    },
+    replay: (jobId) => operator.call(jobView, 'POST', `/api/v1/deletion-jobs/${jobId}/replay`),
+    ended: async (jobId, show) => {
+      for (const deadline = Date.now() + ENDS_WITHIN_MS; ; await sleep(LOOK_EVERY_MS)) {
+        const job = await operator.call(jobView, 'GET', `/api/v1/deletion-jobs/${jobId}`);
+        show(progressOf(job));
+        if (hasEnded(job.status) || job.status === 'needs_attention') return job;
+        if (Date.now() > deadline) throw new Error(`Job ${jobId} has not ended: ${progressOf(job)}`);
+      }
+    },
+    link: async ({ tenantId }) => {
+      const workflowId = workflowIdOf(tenantId);
+      const { runId } = await temporal.workflow.getHandle(workflowId).describe();
+      const { temporalUiUrl, temporalNamespace } = platform;
+      if (temporalUiUrl === null) return `workflow ${workflowId}, run ${runId}`;
+      return `${temporalUiUrl}/namespaces/${temporalNamespace}/workflows/${encodeURIComponent(workflowId)}/${runId}/history`;
+    },
+    close: async () => {
+      await connection.close();
+      await Promise.all(clients.map((client) => client.close()));
+    },
+  };
+}
+
+/** How far a job is, in a line. */
+function progressOf(job: JobView): string {
+  const inState = new Map<string, number>();
+  for (const { state } of job.services) inState.set(state, (inState.get(state) ?? 0) + 1);
+  const states = [...inState].map(([state, services]) => `${services} ${state}`).join(', ');
+  const blocked = job.services.find((service) => service.waiting_for !== null);
+  const rows = job.services.reduce((sum, service) => sum + service.rows_done, 0);
+  const waits = blocked?.waiting_for ? `; ${blocked.name} waits: ${blocked.waiting_for.reason}` : '';
+  return `${job.status}, ${job.phase}: ${count(rows)} rows moved; services: ${states || 'not asked yet'}${waits}`;
+}
