@@ -20,11 +20,18 @@ export class ApiRefusal extends Error {
 export class ApiUnreachable extends Error {
   override readonly name = 'ApiUnreachable';
   constructor(apiUrl: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    super(`The API at ${apiUrl} does not answer (${reason}). Is it running? Set API_URL or --api-url.`, {
-      cause,
-    });
+    const { code } = cause as { code?: unknown };
+    const reason = typeof code === 'string' ? code : cause instanceof Error ? cause.message : String(cause);
+    super(
+      `The API at ${apiUrl} does not answer (${reason}).\nIs it running? In a clone: npm start. Elsewhere say where it is: API_URL or --api-url.`,
+      { cause },
+    );
   }
+}
+
+/** The command was given something that cannot be right, found before anything was sent. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
 }
 
 export interface ApiClient {
@@ -51,6 +58,13 @@ export function createApiClient(options: {
     bodyTimeout: TIME_LIMIT_MS,
   });
   const base = options.apiUrl.replace(/\/+$/, '');
+  const token = options.token?.trim() || undefined;
+  if (token !== undefined && !/^[\w.~+/=-]+$/.test(token)) {
+    throw new UsageError('The token has characters that no token has; LETHE_TOKEN should hold one token.');
+  }
+  if (!URL.canParse(base) || !/^https?:/.test(base)) {
+    throw new UsageError(`${base} is no address of an API; it should be like http://127.0.0.1:8080.`);
+  }
 
   async function send(method: 'GET' | 'POST' | 'DELETE', path: string, body: unknown) {
     try {
@@ -59,7 +73,7 @@ export function createApiClient(options: {
         dispatcher: agent,
         headers: {
           accept: 'application/json',
-          ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -75,7 +89,7 @@ export function createApiClient(options: {
     async call(answer, method, path, body) {
       const { status, text } = await send(method, path, body);
       const document = parse(text);
-      if (status >= 400) {
+      if (status >= 300) {
         const problem = problemDocument.safeParse(document);
         if (!problem.success)
           throw new ApiRefusal(status, 'unknown', `The API answered ${status}.`, document ?? text);

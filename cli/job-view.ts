@@ -1,10 +1,10 @@
 /** A job in words: one line, or all of it. */
 import { formatDuration } from '../protocol/duration.js';
-import type { JobService, JobStatus, JobView } from '../protocol/jobs.js';
+import { hasEnded, type JobService, type JobStatus, type JobView } from '../protocol/jobs.js';
 import { EXIT } from './exit-codes.js';
-import { count, type Output } from './output.js';
+import { type Colour, count, type Output } from './output.js';
 
-const COLOURS: Record<JobStatus, 'green' | 'red' | 'yellow' | 'cyan'> = {
+const COLOURS: Record<JobStatus, Colour> = {
   pending: 'cyan',
   in_progress: 'cyan',
   waiting: 'yellow',
@@ -43,6 +43,14 @@ export function serviceErrorText(service: JobService): string | null {
   return `${error.code}: ${error.message}${where.length > 0 ? ` [${where.join(', ')}]` : ''}`;
 }
 
+/** What blocks a service, where something does. */
+export function blockedText(service: JobService): string | null {
+  const wait = service.waiting_for;
+  if (!wait) return null;
+  const blockers = wait.blockers.length > 0 ? ` (${wait.blockers.join(', ')})` : '';
+  return `waits for ${wait.kind.replaceAll('_', ' ')}: ${wait.reason}${blockers}`;
+}
+
 /** All of a job, for a person. */
 export function printJob(out: Output, job: JobView): void {
   out.line(`${out.strong(`Deletion job ${job.job_id}`)}`);
@@ -52,34 +60,59 @@ export function printJob(out: Output, job: JobView): void {
   const wait = waitText(job);
   if (wait) out.line(`  waiting    ${wait}`);
   if (job.outcome) out.line(`  outcome    ${job.outcome}`);
-  out.line(
-    `  requested  ${job.requested_at} by ${job.requested_by}${job.overdue ? out.colour('  OVERDUE', 'red') : ''}`,
-  );
+  const overdue = job.overdue ? out.colour('  OVERDUE', 'red') : '';
+  out.line(`  requested  ${job.requested_at} by ${job.requested_by}${overdue}`);
+  if (job.reason) out.line(`  reason     ${job.reason}`);
+  if (job.start_at && !hasEnded(job.status)) out.line(`  start      not before ${job.start_at}`);
+  if (job.due_at) out.line(`  due        ${job.due_at}`);
   if (job.restore_window_ms > 0) out.line(`  window     ${formatDuration(job.restore_window_ms)}`);
   if (job.replay_of) out.line(`  replays    ${job.replay_of}`);
-  if (job.ended_at) out.line(`  ended      ${job.ended_at}`);
+  if (job.ended_at) {
+    const took = Date.parse(job.ended_at) - Date.parse(job.requested_at);
+    out.line(`  ended      ${job.ended_at}, after ${formatDuration(took)}`);
+  }
+  printServices(out, job);
+  const next = nextStep(job);
+  if (next) out.line(`\n${next}`);
+}
+
+function printServices(out: Output, job: JobView): void {
   if (job.services.length === 0) return;
   out.line();
   out.table(
     ['service', 'state', 'rows', 'attempts'],
     job.services.map((service) => [service.name, service.state, service.rows_done, service.attempts]),
   );
+  if (job.status === 'completed') {
+    out.line(`\n${out.colour(`${count(job.rows_deleted)} rows are deleted, and nothing is left.`, 'green')}`);
+  }
   for (const service of job.services) {
     const error = serviceErrorText(service);
-    if (error) out.line(`\n  ${out.colour(service.name, 'red')}: ${error}`);
+    const blocked = blockedText(service);
+    if (error && job.status !== 'completed') out.line(`\n  ${out.colour(service.name, 'red')}: ${error}`);
+    if (blocked) out.line(`\n  ${out.colour(service.name, 'yellow')} ${blocked}`);
   }
 }
 
 function wayBack(job: JobView): string {
-  if (job.ended_at)
-    return job.status === 'completed' ? 'none: the rows are gone for good' : 'not needed: nothing is deleted';
+  if (job.status === 'completed') return 'none: the rows are gone for good';
+  if (job.ended_at) return 'not needed: nothing is deleted';
   return job.reversible ? 'yes: one cancel brings everything back' : 'none any more';
 }
 
-/** One line on where a job stands; what `watch` prints where there is no terminal. */
+function nextStep(job: JobView): string | null {
+  const replays =
+    job.status === 'needs_attention' || job.status === 'compensated' || job.status === 'refused';
+  return replays ? `Once the cause is mended: lethe jobs replay ${job.job_id}` : null;
+}
+
+/** Where a job stands, in one line. */
 export function progressLine(job: JobView): string {
-  const done = job.services.reduce((sum, service) => sum + service.rows_done, 0);
-  const total = job.rows_total === null ? '' : ` of ${count(job.rows_total)}`;
   const wait = waitText(job);
-  return `${job.status}, ${job.phase}: ${count(done)}${total} rows${wait ? `; ${wait}` : ''}`;
+  return `${job.status}, ${job.phase}: ${rowsText(job)}${wait ? `; ${wait}` : ''}`;
+}
+
+export function rowsText(job: JobView): string {
+  const done = job.services.reduce((sum, service) => sum + service.rows_done, 0);
+  return `${count(done)}${job.rows_total === null ? '' : ` of ${count(job.rows_total)}`} rows`;
 }

@@ -1,39 +1,81 @@
 /** How things are printed: JSON for scripts, tables and marks for people. */
 import { styleText } from 'node:util';
 
+export type Colour = 'green' | 'red' | 'yellow' | 'cyan';
+
 export interface Output {
   readonly json: boolean;
+  /** The terminal that a picture can be drawn on; null in a pipe, and with `--json`. */
+  readonly screen: Screen | null;
   /** One JSON document on standard output. */
   document(value: unknown): void;
   /** A line for people; silent with `--json`. */
   line(text?: string): void;
   /** Rows in columns; numbers to the right. Silent with `--json`. */
   table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): void;
-  /** Goes to standard error, in both forms. */
-  error(text: string): void;
   strong(text: string): string;
   dim(text: string): string;
-  colour(text: string, colour: 'green' | 'red' | 'yellow' | 'cyan'): string;
+  colour(text: string, colour: Colour): string;
 }
 
-export function createOutput(options: { readonly json: boolean; readonly colours: boolean }): Output {
+/** A part of the terminal that is drawn again and again. */
+export interface Screen {
+  draw(lines: readonly string[]): void;
+  /** Takes the picture away. */
+  clear(): void;
+}
+
+/** Where output goes; a terminal has columns. */
+export interface Stream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+}
+
+export function createOutput(options: {
+  readonly json: boolean;
+  readonly colours: boolean;
+  readonly stream: Stream;
+}): Output {
+  const { json, colours, stream } = options;
   const style = (format: Parameters<typeof styleText>[0], text: string) =>
-    options.colours ? styleText(format, text) : text;
-  const print = (text: string) => process.stdout.write(`${text}\n`);
-  const people = options.json ? () => undefined : print;
+    colours ? styleText(format, text, { validateStream: false }) : text;
+  const print = (text: string) => void stream.write(`${text}\n`);
+  const people = json ? () => undefined : print;
   return {
-    json: options.json,
+    json,
+    screen: !json && stream.isTTY === true ? createScreen(stream) : null,
     document: (value) => {
-      if (options.json) print(JSON.stringify(value, null, 2));
+      if (json) print(JSON.stringify(value, null, 2));
     },
     line: (text = '') => people(text),
     table: (head, rows) => {
       for (const line of columns(head, rows, (text) => style('dim', text))) people(line);
     },
-    error: (text) => process.stderr.write(`${text}\n`),
     strong: (text) => style('bold', text),
     dim: (text) => style('dim', text),
     colour: (text, colour) => style(colour, text),
+  };
+}
+
+function createScreen(stream: Stream): Screen {
+  let height = 0;
+  const erase = () => (height === 0 ? '' : `\u001b[${height}A\u001b[0J`);
+  return {
+    draw(lines) {
+      const most = Math.max(2, (stream.rows ?? 24) - 1);
+      const hidden = lines.length - most;
+      const shown = hidden > 0 ? [...lines.slice(0, most - 1), `… and ${hidden + 1} more lines`] : lines;
+      // A line that wraps would take more rows than are taken away again.
+      const text = shown.map((line) => `${cut(line, (stream.columns ?? 80) - 1)}\n`).join('');
+      stream.write(erase() + text);
+      height = shown.length;
+    },
+    clear() {
+      stream.write(erase());
+      height = 0;
+    },
   };
 }
 
@@ -65,8 +107,14 @@ function columns(
   return [headStyle(line(head)), ...texts.map(line)];
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character begins every colour
+const COLOURS = /\u001b\[[0-9;]*m/g;
+
 // Colours are escape sequences that take no room on the screen.
 function width(text: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character begins every colour
-  return text.replace(/\u001b\[[0-9;]*m/g, '').length;
+  return text.replace(COLOURS, '').length;
+}
+
+function cut(text: string, most: number): string {
+  return width(text) <= most ? text : `${text.replace(COLOURS, '').slice(0, most - 1)}…`;
 }

@@ -1,89 +1,131 @@
 /** Stays with a job until it ends or needs a person, and shows how it goes. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Listr, type ListrTaskWrapper } from 'listr2';
 import { hasEnded, type JobService, type JobView, jobView } from '../protocol/jobs.js';
 import { ApiUnreachable } from './api-client.js';
 import type { CommandContext } from './context.js';
-import { exitOf, printJob, progressLine, serviceErrorText, waitText } from './job-view.js';
-import { count } from './output.js';
+import {
+  blockedText,
+  exitOf,
+  printJob,
+  progressLine,
+  rowsText,
+  serviceErrorText,
+  statusText,
+  waitText,
+} from './job-view.js';
+import { count, type Output, type Screen } from './output.js';
 
 const EVERY_MS = 500;
+/** In a pipe, rows alone are worth a line only so often. */
+const ROWS_EVERY_MS = 5_000;
 /** The API may restart while somebody watches; its absence ends the watch only when it lasts. */
 const PATIENCE_MS = 60_000;
+const BAR_WIDTH = 16;
 
 /** Gives the exit status of the state in which the watch ended. */
 export async function watchJob({ api, out }: CommandContext, jobId: string): Promise<number> {
-  const poll = createPoll(() =>
-    api.call(jobView, 'GET', `/api/v1/deletion-jobs/${encodeURIComponent(jobId)}`),
-  );
-  const job = out.json || !process.stdout.isTTY ? await watchLines(poll, out.line) : await watchScreen(poll);
+  const path = `/api/v1/deletion-jobs/${encodeURIComponent(jobId)}`;
+  const show = out.screen ? onScreen(out, out.screen) : asLines(out);
+  const job = await follow(() => api.call(jobView, 'GET', path), show.job, show.silence);
+  show.end();
   out.document(job);
-  out.line();
-  if (!out.json) printJob(out, job);
+  printJob(out, job);
   return exitOf(job.status);
 }
 
-type Poll = (each: (job: JobView) => void) => Promise<JobView>;
-
-function createPoll(read: () => Promise<JobView>): Poll {
-  return async (each) => {
-    let silentSince: number | null = null;
-    for (;;) {
-      try {
-        const job = await read();
-        silentSince = null;
-        each(job);
-        if (hasEnded(job.status) || job.status === 'needs_attention') return job;
-      } catch (error) {
-        if (!(error instanceof ApiUnreachable)) throw error;
-        silentSince ??= Date.now();
-        if (Date.now() - silentSince > PATIENCE_MS) throw error;
-      }
-      await sleep(EVERY_MS);
+async function follow(
+  read: () => Promise<JobView>,
+  each: (job: JobView) => void,
+  silence: () => void,
+): Promise<JobView> {
+  let silentSince: number | null = null;
+  for (;;) {
+    try {
+      const job = await read();
+      silentSince = null;
+      each(job);
+      if (hasEnded(job.status) || job.status === 'needs_attention') return job;
+    } catch (error) {
+      if (!(error instanceof ApiUnreachable)) throw error;
+      if (silentSince === null) silence();
+      silentSince ??= Date.now();
+      if (Date.now() - silentSince > PATIENCE_MS) throw error;
     }
+    await sleep(EVERY_MS);
+  }
+}
+
+interface Show {
+  job(job: JobView): void;
+  /** The API does not answer at the moment. */
+  silence(): void;
+  end(): void;
+}
+
+/** For a pipe: a line whenever something happens. */
+function asLines(out: Output): Show {
+  const began = Date.now();
+  const told = new Map<string, string>();
+  let rowsAt = 0;
+  const say = (text: string) => {
+    const seconds = Math.round((Date.now() - began) / 1_000);
+    out.line(`${String(seconds).padStart(5)}s  ${text}`);
+  };
+  const once = (key: string, text: string | null): boolean => {
+    if (text === null || told.get(key) === text) return false;
+    told.set(key, text);
+    return true;
+  };
+  return {
+    job(job) {
+      const stands = once('job', `${job.status} ${job.phase} ${waitText(job) ?? ''}`);
+      const moved = once('rows', rowsText(job)) && Date.now() - rowsAt > ROWS_EVERY_MS;
+      if (stands || moved) {
+        rowsAt = Date.now();
+        say(progressLine(job));
+      }
+      for (const service of job.services) {
+        const trouble = troubleOf(service);
+        if (once(service.name, trouble)) say(`  ${service.name}: ${trouble}`);
+      }
+    },
+    silence: () => say('The API does not answer at the moment; waiting for it.'),
+    end: () => out.line(),
   };
 }
 
-async function watchLines(poll: Poll, line: (text: string) => void): Promise<JobView> {
-  let last = '';
-  return poll((job) => {
-    const text = progressLine(job);
-    if (text !== last) line(text);
-    last = text;
-  });
+/** For a terminal: a picture that moves. */
+function onScreen(out: Output, screen: Screen): Show {
+  return {
+    job(job) {
+      const wait = waitText(job);
+      const back = job.reversible ? 'can be brought back' : 'no way back';
+      screen.draw([
+        `${out.strong(`Deletion job ${job.job_id}`)}`,
+        `${statusText(out, job.status)} · ${job.phase} · ${rowsText(job)} · ${out.dim(back)}`,
+        ...(wait ? [out.colour(wait, 'yellow')] : []),
+        '',
+        ...job.services.map((service) => serviceLine(out, service)),
+      ]);
+    },
+    silence: () => screen.draw(['The API does not answer at the moment; waiting for it.']),
+    end: () => screen.clear(),
+  };
 }
 
-async function watchScreen(poll: Poll): Promise<JobView> {
-  const watched: { job: JobView | null } = { job: null };
-  const list = new Listr(
-    [
-      {
-        title: 'Reading the job',
-        task: async (_, task) => {
-          watched.job = await poll((job) => show(task, job));
-        },
-      },
-    ],
-    { rendererOptions: { collapseSubtasks: false } },
-  );
-  await list.run();
-  if (!watched.job) throw new Error('The watch ended without a job.');
-  return watched.job;
-}
-
-function show(task: ListrTaskWrapper<unknown, never, never>, job: JobView): void {
-  task.title = `${job.status} · ${job.phase}`;
-  const lines = job.services.map(serviceLine);
-  const wait = waitText(job);
-  if (wait) lines.push(wait);
-  task.output = lines.join('\n');
-}
-
-function serviceLine(service: JobService): string {
+function serviceLine(out: Output, service: JobService): string {
   const total = service.rows_total ?? 0;
-  const share = total === 0 ? 0 : Math.min(1, service.rows_done / total);
-  const bar = '█'.repeat(Math.round(share * 16)).padEnd(16, '░');
-  const blocked = service.waiting_for ? ` waits for ${service.waiting_for.blockers.join(', ')}` : '';
-  const error = service.state === 'purged' || service.state === 'restored' ? null : serviceErrorText(service);
-  return `${service.name.padEnd(18)} ${bar} ${count(service.rows_done).padStart(11)} ${service.state}${blocked}${error ? ` (${error})` : ''}`;
+  const settled = ['staged', 'purged', 'restored'].includes(service.state);
+  const share = total === 0 ? Number(settled) : Math.min(1, service.rows_done / total);
+  const full = Math.round(share * BAR_WIDTH);
+  const bar = `${out.colour('█'.repeat(full), 'cyan')}${out.dim('░'.repeat(BAR_WIDTH - full))}`;
+  const trouble = troubleOf(service);
+  const state = service.state === 'absent' ? out.dim('to come') : service.state;
+  return `${service.name.padEnd(18)} ${bar} ${count(service.rows_done).padStart(11)}  ${state}${trouble ? out.colour(`  ${trouble}`, 'yellow') : ''}`;
+}
+
+/** What keeps a service from going on; an error that it has got over is none. */
+function troubleOf(service: JobService): string | null {
+  if (service.state === 'purged' || service.state === 'restored') return null;
+  return blockedText(service) ?? serviceErrorText(service);
 }

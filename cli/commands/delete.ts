@@ -33,5 +33,6 @@ export const deleteTenant: Command<DeleteOptions, [tenant: string]> = async (
     out.line(`Follow it with: lethe jobs watch ${job.job_id}`);
     return EXIT.ok;
   }
+  out.line();
   return watchJob({ api, out }, job.job_id);
 };

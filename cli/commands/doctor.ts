@@ -1,44 +1,46 @@
+import type { Finding } from '../../protocol/participant.js';
 import { readiness, type ServiceView, servicesView } from '../../protocol/platform.js';
 import { ApiRefusal } from '../api-client.js';
 import type { Command, CommandContext } from '../context.js';
 import { EXIT } from '../exit-codes.js';
+import type { Colour, Output } from '../output.js';
+
+interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly message: string | null;
+}
+type FoundAt = Finding & { readonly service: string };
+
+const COLOURS: Record<Finding['severity'], Colour> = { refusal: 'red', warning: 'yellow', info: 'cyan' };
 
 /** `lethe doctor`: whether a deletion would find everything it needs. `--quick` leaves the plans' findings out. */
-export const doctor: Command<{ quick?: boolean }> = async (context, options) => {
-  const { api, out } = context;
-  const platform = await platformChecks(context);
+export const doctor: Command<{ quick?: boolean }> = async ({ api, out }, options) => {
+  const platform = await platformChecks({ api, out });
+  out.line(out.strong(`Lethe at ${api.apiUrl}`));
+  for (const check of platform) out.line(mark(out, check));
+  out.line();
+
   const { services } = await api.call(servicesView, 'GET', '/api/v1/services');
+  const checks = services.map(checkOf);
   const findings = options.quick ? [] : services.flatMap(findingsOf);
-  const sick = services.filter((service) => faultOf(service) !== null);
   const refusals = findings.filter((finding) => finding.severity === 'refusal');
-  const healthy = platform.every((check) => check.ok) && sick.length === 0 && refusals.length === 0;
+  const healthy = [...platform, ...checks].every((check) => check.ok) && refusals.length === 0;
 
   out.document({ healthy, platform, services, findings });
-  for (const check of platform) out.line(mark(context, check.ok, check.name, check.message));
-  out.line();
-  for (const service of services) {
-    const fault = faultOf(service);
-    const detail =
-      fault ??
-      `${service.latency_ms ?? 0} ms, ${service.manifest?.tables.length ?? 0} tables, fence: ${service.manifest?.fence ?? 'unknown'}`;
-    out.line(mark(context, fault === null, service.name, detail));
-  }
+  for (const check of checks) out.line(mark(out, check));
   if (findings.length > 0) out.line();
-  for (const finding of findings) {
-    const colour =
-      finding.severity === 'refusal' ? 'red' : finding.severity === 'warning' ? 'yellow' : 'cyan';
-    out.line(
-      `${out.colour(finding.severity, colour)}  ${finding.service} ${finding.table ?? ''}: ${finding.message}`,
-    );
-    out.line(out.dim(`         ${finding.remedy}`));
-  }
+  for (const finding of findings) printFinding(out, finding);
+  out.line();
   out.line(
-    `\n${healthy ? out.colour('Ready: a deletion would find everything it needs.', 'green') : out.colour('Not ready.', 'red')}`,
+    healthy
+      ? out.colour('Ready: a deletion would find everything it needs.', 'green')
+      : out.colour('Not ready: see what is marked.', 'red'),
   );
   return healthy ? EXIT.ok : EXIT.failed;
 };
 
-async function platformChecks({ api }: CommandContext) {
+async function platformChecks({ api }: CommandContext): Promise<Check[]> {
   // Not being ready is an answer here (503 with the same body), not a failure of the command.
   const found = await api.call(readiness, 'GET', '/readyz').catch((error: unknown) => {
     const body = error instanceof ApiRefusal ? readiness.safeParse(error.document) : null;
@@ -48,17 +50,44 @@ async function platformChecks({ api }: CommandContext) {
   return Object.entries(found.checks).map(([name, check]) => ({ name, ...check }));
 }
 
-function faultOf(service: ServiceView): string | null {
-  if (!service.reachable) return service.error?.message ?? 'cannot be reached';
-  if (service.token_accepted === false) return service.error?.message ?? "refuses the platform's token";
-  if (!service.ready) return service.error?.message ?? 'is not ready';
-  return service.error?.message ?? null;
+function checkOf(service: ServiceView): Check {
+  const { name, manifest } = service;
+  const fault = faultOf(service);
+  if (fault !== null) return { name, ok: false, message: fault };
+  const unaccepted = manifest?.unaccepted_tables ?? [];
+  if (unaccepted.length > 0) {
+    const message = `holds tenants' rows in tables that nobody has accepted: ${unaccepted.join(', ')}`;
+    return { name, ok: false, message };
+  }
+  const facts = [
+    `${service.latency_ms ?? 0} ms`,
+    `${manifest?.tables.length ?? 0} tables`,
+    `fence: ${manifest?.fence ?? 'unknown'}`,
+    ...(manifest?.reversible === false ? ['final once called'] : []),
+    ...(manifest?.open_jobs.length ? [`${manifest.open_jobs.length} open jobs`] : []),
+  ];
+  return { name, ok: true, message: facts.join(', ') };
 }
 
-function findingsOf(service: ServiceView) {
+function faultOf(service: ServiceView): string | null {
+  const said = service.error?.message;
+  if (!service.reachable) return said ?? `cannot be reached at ${service.url}`;
+  if (service.token_accepted === false) return `refuses the platform's token: ${said ?? 'no reason given'}`;
+  if (!service.ready) return said ?? 'is not ready';
+  return said ?? null;
+}
+
+function findingsOf(service: ServiceView): FoundAt[] {
   return (service.manifest?.findings ?? []).map((finding) => ({ service: service.name, ...finding }));
 }
 
-function mark({ out }: CommandContext, ok: boolean, name: string, detail: string | null): string {
-  return `${ok ? out.colour('✓', 'green') : out.colour('✗', 'red')} ${name.padEnd(18)} ${ok ? out.dim(detail ?? '') : (detail ?? '')}`;
+function printFinding(out: Output, { severity, service, table, message, remedy }: FoundAt): void {
+  const where = table === null ? service : `${service} ${table}`;
+  out.line(`${out.colour(severity.padEnd(8), COLOURS[severity])} ${where}: ${message}`);
+  if (remedy) out.line(out.dim(`         ${remedy}`));
+}
+
+function mark(out: Output, { name, ok, message }: Check): string {
+  const sign = ok ? out.colour('✓', 'green') : out.colour('✗', 'red');
+  return `${sign} ${name.padEnd(18)} ${ok ? out.dim(message ?? '') : (message ?? '')}`.trimEnd();
 }

@@ -1,8 +1,8 @@
 import { jobPage, jobView, replayedJobs } from '../../protocol/jobs.js';
-import { ApiRefusal } from '../api-client.js';
+import { UsageError } from '../api-client.js';
 import type { Command } from '../context.js';
 import { EXIT } from '../exit-codes.js';
-import { exitOf, printJob, statusText } from '../job-view.js';
+import { printJob, statusText } from '../job-view.js';
 import { watchJob } from '../watch.js';
 
 export interface ListOptions {
@@ -34,6 +34,10 @@ export const listJobs: Command<ListOptions> = async ({ api, out }, options) => {
   if (options.overdue) query.set('overdue', 'true');
   const page = await api.call(jobPage, 'GET', `/api/v1/deletion-jobs?${query}`);
   out.document(page);
+  if (page.jobs.length === 0) {
+    out.line('No deletion job fits.');
+    return EXIT.ok;
+  }
   out.table(
     ['job', 'tenant', 'status', 'phase', 'rows', 'requested'],
     page.jobs.map((job) => [
@@ -45,8 +49,7 @@ export const listJobs: Command<ListOptions> = async ({ api, out }, options) => {
       job.requested_at,
     ]),
   );
-  if (page.jobs.length === 0) out.line('No deletion job fits.');
-  if (page.next_cursor) out.line(`\nMore: lethe jobs list --cursor ${page.next_cursor}`);
+  if (page.next_cursor) out.line(`\nMore: the same command with --cursor ${page.next_cursor}`);
   return EXIT.ok;
 };
 
@@ -55,7 +58,7 @@ export const showJob: Command<object, [id: string]> = async ({ api, out }, _opti
   const job = await api.call(jobView, 'GET', jobPath(id));
   out.document(job);
   printJob(out, job);
-  return exitOf(job.status);
+  return EXIT.ok;
 };
 
 /** `lethe jobs watch ID`. */
@@ -65,7 +68,11 @@ export const watch: Command<object, [id: string]> = (context, _options, id) => w
 export const cancelJob: Command<object, [id: string]> = async ({ api, out }, _options, id) => {
   const job = await api.call(jobView, 'POST', `${jobPath(id)}/cancel`, {});
   out.document(job);
-  out.line(`Cancelled. Whatever was moved comes back: lethe jobs watch ${job.job_id}`);
+  out.line(
+    job.status === 'cancelled'
+      ? 'Cancelled; everything is back.'
+      : `Cancelled. Whatever was moved comes back: lethe jobs watch ${job.job_id}`,
+  );
   return EXIT.ok;
 };
 
@@ -98,11 +105,8 @@ export const replayJobs: Command<ReplayOptions, [id?: string]> = async ({ api, o
     to: options.to,
   };
   if (Object.values(filter).every((value) => value === undefined)) {
-    throw new ApiRefusal(
-      422,
-      'validation_failed',
-      'Name a job, or a filter: a replay of everything is not offered.',
-      {},
+    throw new UsageError(
+      'Name a job, or a filter (--tenant, --status, --service, --from, --to): a replay of everything is not offered.',
     );
   }
   const replayed = await api.call(replayedJobs, 'POST', '/api/v1/deletion-jobs/replay', {
@@ -110,11 +114,20 @@ export const replayJobs: Command<ReplayOptions, [id?: string]> = async ({ api, o
     ...(options.dryRun ? { dry_run: true } : {}),
   });
   out.document(replayed);
+  if (replayed.jobs.length === 0) {
+    out.line('No job fits.');
+    return EXIT.ok;
+  }
+  const how = (job: { replay_of: string | null }) =>
+    job.replay_of === null
+      ? 'the same job goes on'
+      : options.dryRun
+        ? 'as a new job'
+        : `replays ${job.replay_of}`;
   out.table(
-    ['job', 'tenant', 'replays'],
-    replayed.jobs.map((job) => [job.job_id, job.tenant_id, job.replay_of ?? 'goes on']),
+    ['job', 'tenant', 'how'],
+    replayed.jobs.map((job) => [job.job_id, job.tenant_id, how(job)]),
   );
-  if (replayed.jobs.length === 0) out.line('No job fits.');
-  else if (options.dryRun) out.line('\nNothing was started: this was a dry run.');
+  if (options.dryRun) out.line('\nNothing was started: this was a dry run.');
   return EXIT.ok;
 };

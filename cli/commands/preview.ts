@@ -1,6 +1,7 @@
 import { tenantPreview } from '../../protocol/jobs.js';
 import type { Command } from '../context.js';
 import { EXIT } from '../exit-codes.js';
+import { count } from '../output.js';
 
 /** `lethe preview TENANT`: what a deletion would remove; changes nothing. */
 export const preview: Command<{ tables?: boolean }, [tenant: string]> = async (
@@ -36,7 +37,7 @@ export const preview: Command<{ tables?: boolean }, [tenant: string]> = async (
       );
     }
   }
-  out.line(`\n${out.strong('total')}         ${found.total_rows.toLocaleString('en-US')} rows`);
+  out.line(`\n${out.strong('total')}         ${count(found.total_rows)} rows`);
   if (found.preview_hash) out.line(`preview hash  ${found.preview_hash}`);
   const blocked = found.services.some(
     (service) =>
