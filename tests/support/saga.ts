@@ -1,0 +1,311 @@
+/** The saga with everything real around it: records, Temporal, HTTP and tokens; the participants' rows lie in memory. */
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import pg from 'pg';
+import { expect } from 'vitest';
+import { createActivities, createTokenGiver, settleEndedJob } from '../../activities/index.js';
+import type { SagaSettings } from '../../activities/types.js';
+import { previewHash } from '../../proof/preview-hash.js';
+import { createServiceClient, type ServiceClient } from '../../protocol/client.js';
+import { type DeletionOptions, hasEnded, type JobView } from '../../protocol/jobs.js';
+import type { RegistryEntry } from '../../protocol/registry.js';
+import { workflowIdOf } from '../../protocol/workflow.js';
+import { createRecords } from '../../records/index.js';
+import { createReconciler, type Reconciler } from '../../records/reconciler.js';
+import { createRuns, type JobRuns } from '../../records/runs.js';
+import { ensureSearchAttributes } from '../../records/search-attributes.js';
+import type { Actor, Records } from '../../records/types.js';
+import { tenantParticipant } from '../../services/tenant/participant.js';
+import { until } from './conditions.js';
+import { type FaultyProxy, startFaultyProxy } from './faulty-proxy.js';
+import { createTestDatabase, type TestDatabase } from './postgres.js';
+import { createTestKeys, serveParticipant, type TestPlatformKeys } from './service-server.js';
+import { type StagingParticipant, stagingParticipant } from './staging-participant.js';
+import { connectTemporal } from './temporal.js';
+
+export const OPERATOR: Actor = { kind: 'user', id: 'an-operator', role: 'operator' };
+
+export interface SagaWorker {
+  stop(): Promise<void>;
+}
+
+export interface TestSaga {
+  readonly database: TestDatabase;
+  readonly pool: pg.Pool;
+  readonly records: Records;
+  readonly runs: JobRuns;
+  readonly reconciler: Reconciler;
+  readonly client: Client;
+  readonly keys: TestPlatformKeys;
+  readonly orders: StagingParticipant;
+  readonly sales: StagingParticipant;
+  /** In front of each service, by its name. */
+  readonly proxies: Readonly<Record<string, FaultyProxy>>;
+  readonly settings: SagaSettings;
+  /** The registry of workers that are started from now on. */
+  registry: RegistryEntry[];
+  /** A tenant with rows everywhere and an owner; gives the id. */
+  tenant(): Promise<string>;
+  /** Rows of somebody else have to be as they were; and no service does what it was told to do any more. */
+  settle(): void;
+  /** Throws where a row of the tenant is not where it was. */
+  expectUntouched(tenantId: string): Promise<void>;
+  expectGone(tenantId: string): Promise<void>;
+  request(tenantId: string, options?: DeletionOptions, windowMs?: number): Promise<JobView>;
+  /** As the API does: the record first, then Temporal. */
+  cancel(job: JobView): Promise<void>;
+  wake(job: JobView): Promise<void>;
+  job(job: JobView): Promise<JobView>;
+  until(job: JobView, what: (job: JobView) => boolean, timeoutMs?: number): Promise<JobView>;
+  untilEnded(job: JobView, timeoutMs?: number): Promise<JobView>;
+  /** How the tenant's run stands in Temporal, once it is closed. */
+  closed(job: JobView): Promise<WorkflowExecutionDescription>;
+  describe(job: JobView): Promise<WorkflowExecutionDescription>;
+  isSuspended(tenantId: string): Promise<boolean | null>;
+  startWorker(): Promise<SagaWorker>;
+  close(): Promise<void>;
+}
+
+export interface TestSagaOptions {
+  readonly directory?: boolean;
+  readonly settings?: Partial<SagaSettings>;
+  readonly extra?: readonly RegistryEntry[];
+  /** Keys that the extra services were started with. */
+  readonly keys?: TestPlatformKeys;
+}
+
+const ORDERS = ['o1', 'o2', 'o3'];
+const SALES = ['s1', 's2'];
+
+const QUICK: SagaSettings = {
+  giveUpAfterMs: 1_500,
+  olderTransactionLimitMs: 3_000,
+  longestTransactionMs: 3_000,
+  sliceMs: 200,
+  attentionRetryEveryMs: 60_000,
+};
+
+let bundle: Promise<{ code: string }> | null = null;
+
+function workflowBundle(): Promise<{ code: string }> {
+  bundle ??= bundleWorkflowCode({
+    workflowsPath: resolve(import.meta.dirname, '../../workflows/index.ts'),
+    logger: new DefaultLogger('ERROR'),
+  });
+  return bundle;
+}
+
+export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestSaga> {
+  const { directory = true } = options;
+  const settings = { ...QUICK, ...options.settings };
+  quietRuntime();
+  const [database, keys, temporal] = await Promise.all([
+    createTestDatabase(),
+    options.keys ?? createTestKeys(),
+    connectTemporal(),
+    workflowBundle(),
+  ]);
+  await ensureSearchAttributes(temporal.client.connection, 'default');
+  const pool = new pg.Pool({ connectionString: database.url, max: 4 });
+  const records = createRecords({ databaseUrl: database.urlFor('lethe_records'), poolSize: 8 });
+  const orders = stagingParticipant('orders');
+  const sales = stagingParticipant('sales');
+  const ofTenants = tenantParticipant({
+    name: 'tenant',
+    databaseUrl: database.urlFor('lethe_tenant'),
+    poolSize: 4,
+    lockTimeoutMs: 1_000,
+    longestTransactionMs: 30_000,
+    onConnectionError: () => undefined,
+  });
+  const served = await Promise.all(
+    [orders, sales, ...(directory ? [ofTenants] : [])].map((one) => serveParticipant(one, keys)),
+  );
+  const proxies: Record<string, FaultyProxy> = {};
+  for (const { name, url } of served) proxies[name] = await startFaultyProxy(url);
+  const registry: RegistryEntry[] = [
+    ...served.map(({ name }) => ({
+      name,
+      url: proxies[name]?.url ?? '',
+      role: name === 'tenant' ? ('tenant_directory' as const) : ('participant' as const),
+    })),
+    ...(options.extra ?? []),
+  ];
+
+  const taskQueue = `saga-${randomUUID()}`;
+  const runs = createRuns({
+    connection: temporal.client.connection,
+    namespace: 'default',
+    taskQueue,
+    publicKeyOf: (tenantId) => tenantId,
+  });
+  const tokenFor = createTokenGiver({ records, issuer: keys });
+  const clients: ServiceClient[] = [];
+  const clientsOf = (entries: readonly RegistryEntry[]) => {
+    const made = entries.map((service) => createServiceClient({ service, tokenFor }));
+    clients.push(...made);
+    return made;
+  };
+  const reconciler = createReconciler({
+    records,
+    runs,
+    services: clientsOf(registry),
+    settle: (client, open) => settleEndedJob(records, client, open, settings),
+    everyMs: 500,
+    logger: { info: () => undefined, warn: () => undefined },
+  });
+  const workers = new Set<SagaWorker>();
+  const bystander = randomUUID();
+  orders.rows.set(bystander, ['o1', 'o2']);
+  sales.rows.set(bystander, ['s1']);
+  const handleOf = (job: JobView) => temporal.client.workflow.getHandle(workflowIdOf(job.tenant_id));
+
+  const saga: TestSaga = {
+    database,
+    pool,
+    records,
+    runs,
+    reconciler,
+    client: temporal.client,
+    keys,
+    orders,
+    sales,
+    proxies,
+    settings,
+    registry,
+    settle() {
+      for (const proxy of Object.values(proxies)) proxy.fault = null;
+      for (const one of [orders, sales]) {
+        Object.assign(one, { findings: [], waiting: null, slices: 1, restoreConflict: false });
+        one.planHash = 'a'.repeat(64);
+      }
+      expect([orders.rows.get(bystander), sales.rows.get(bystander)]).toEqual([['o1', 'o2'], ['s1']]);
+    },
+    async expectUntouched(tenantId) {
+      expect([orders.rows.get(tenantId), sales.rows.get(tenantId)]).toEqual([ORDERS, SALES]);
+      expect([orders.archived(tenantId), sales.archived(tenantId)]).toEqual([0, 0]);
+      if (directory) expect(await saga.isSuspended(tenantId)).toBe(false);
+    },
+    async expectGone(tenantId) {
+      expect([orders.rows.has(tenantId), sales.rows.has(tenantId)]).toEqual([false, false]);
+      expect([orders.archived(tenantId), sales.archived(tenantId)]).toEqual([0, 0]);
+      if (directory) expect(await saga.isSuspended(tenantId)).toBeNull();
+    },
+    async tenant() {
+      const id = randomUUID();
+      const owner = randomUUID();
+      await pool.query('INSERT INTO tenant.users (id, email, name) VALUES ($1, $2, $3)', [
+        owner,
+        `${owner}@example.org`,
+        'Somebody',
+      ]);
+      await pool.query('INSERT INTO tenant.tenants (id, name, slug) VALUES ($1, $2, $3)', [id, 'Bakery', id]);
+      await pool.query('INSERT INTO tenant.tenant_members (tenant_id, user_id, role) VALUES ($1, $2, $3)', [
+        id,
+        owner,
+        'owner',
+      ]);
+      orders.rows.set(id, [...ORDERS]);
+      sales.rows.set(id, [...SALES]);
+      return id;
+    },
+    async request(tenantId, asked = {}, windowMs = 0) {
+      const { job } = await records.openJob({
+        tenantId,
+        actor: OPERATOR,
+        options: asked,
+        restoreWindowMs: windowMs,
+        readers: [],
+      });
+      await runs.start(job);
+      return job;
+    },
+    async cancel(job) {
+      await records.decideAbort(job.job_id, 'cancel', OPERATOR);
+      await runs.requestCancel(job);
+    },
+    async wake(job) {
+      await records.requestReplay(job.job_id, OPERATOR);
+      await runs.wake(job, 'replay');
+    },
+    job: (job) => records.getJob(job.job_id),
+    async until(job, what, timeoutMs = 20_000) {
+      let last: JobView | null = null;
+      try {
+        return await until(
+          async () => {
+            last = await records.getJob(job.job_id);
+            return what(last) && last;
+          },
+          { timeoutMs, what: 'the job' },
+        );
+      } catch (error) {
+        throw new Error(`${(error as Error).message}: ${JSON.stringify(last)}`);
+      }
+    },
+    untilEnded: (job, timeoutMs) => saga.until(job, ({ status }) => hasEnded(status), timeoutMs),
+    closed: (job) =>
+      until(async () => {
+        const description = await handleOf(job).describe();
+        return description.status.name !== 'RUNNING' && description;
+      }),
+    describe: (job) => handleOf(job).describe(),
+    async isSuspended(tenantId) {
+      const { rows } = await pool.query<{ suspended: boolean }>(
+        `SELECT EXISTS (SELECT 1 FROM lethe_tenant.tenant_suspensions s
+           WHERE s.tenant_id = t.id AND s.lifted_at IS NULL) AS suspended
+         FROM tenant.tenants t WHERE t.id = $1`,
+        [tenantId],
+      );
+      return rows[0]?.suspended ?? null;
+    },
+    async startWorker() {
+      const native = await NativeConnection.connect({ address: temporal.address });
+      const worker = await Worker.create({
+        connection: native,
+        namespace: 'default',
+        taskQueue,
+        workflowBundle: await workflowBundle(),
+        activities: createActivities({
+          records,
+          services: clientsOf(saga.registry),
+          settings,
+          previewHash,
+        }),
+        shutdownGraceTime: 200,
+        maxHeartbeatThrottleInterval: 300,
+      });
+      const running = worker.run();
+      const stop = async () => {
+        if (!workers.delete(started)) return;
+        worker.shutdown();
+        await running;
+        await native.close();
+      };
+      const started = { stop };
+      workers.add(started);
+      return started;
+    },
+    async close() {
+      await reconciler.stop();
+      await Promise.all([...workers].map((worker) => worker.stop()));
+      await Promise.all(clients.map((client) => client.close()));
+      await Promise.all(Object.values(proxies).map((proxy) => proxy.close()));
+      await Promise.all(served.map((service) => service.close()));
+      await records.close();
+      await pool.end();
+      await temporal.close();
+      await database.drop();
+    },
+  };
+  return saga;
+}
+
+let installed = false;
+function quietRuntime(): void {
+  if (installed) return;
+  installed = true;
+  Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('ERROR') });
+}
