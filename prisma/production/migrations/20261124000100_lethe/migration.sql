@@ -50,21 +50,18 @@ CREATE FUNCTION "lethe_production"."refuse_new_rows"() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $lethe$
 DECLARE
-    tenant_column text;
     refused boolean;
 BEGIN
     IF current_setting('lethe.engine', true) = 'on' THEN
         RETURN NULL;
     END IF;
-    FOREACH tenant_column IN ARRAY TG_ARGV LOOP
-        EXECUTE replace('SELECT EXISTS (SELECT FROM new_rows r JOIN "lethe_production"."tenant_tombstones" t ON t.tenant_id = r.<column>)', '<column>', quote_ident(tenant_column)) INTO refused;
-        IF refused THEN
-            RAISE EXCEPTION 'The tenant is being or has been erased: rows of it can no longer be written to %.%',
-                quote_ident(TG_TABLE_SCHEMA), quote_ident(TG_TABLE_NAME)
-                USING ERRCODE = 'check_violation',
-                      HINT = 'Lethe keeps late writes of an erased tenant out. A tenant that comes back gets a new id.';
-        END IF;
-    END LOOP;
+    EXECUTE replace('SELECT EXISTS (SELECT FROM new_rows r JOIN "lethe_production"."tenant_tombstones" t ON t.tenant_id = r.<column>)', '<column>', quote_ident(TG_ARGV[0])) INTO refused;
+    IF refused THEN
+        RAISE EXCEPTION 'The tenant is being or has been erased: rows of it can no longer be written to %.%',
+            quote_ident(TG_TABLE_SCHEMA), quote_ident(TG_TABLE_NAME)
+            USING ERRCODE = 'check_violation',
+                  HINT = 'Lethe keeps late writes of an erased tenant out. A tenant that comes back gets a new id.';
+    END IF;
     RETURN NULL;
 END
 $lethe$;
@@ -73,24 +70,21 @@ CREATE FUNCTION "lethe_production"."refuse_changed_rows"() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $lethe$
 DECLARE
-    tenant_column text;
     refused boolean;
 BEGIN
     IF current_setting('lethe.engine', true) = 'on' THEN
         RETURN NULL;
     END IF;
-    FOREACH tenant_column IN ARRAY TG_ARGV LOOP
-        EXECUTE replace('SELECT EXISTS (SELECT FROM (SELECT r.<column> AS tenant, count(*) AS rows FROM new_rows r
+    EXECUTE replace('SELECT EXISTS (SELECT FROM (SELECT r.<column> AS tenant, count(*) AS rows FROM new_rows r
       WHERE r.<column> IN (SELECT t.tenant_id FROM "lethe_production"."tenant_tombstones" t) GROUP BY 1) n LEFT JOIN (SELECT r.<column> AS tenant, count(*) AS rows FROM old_rows r
       WHERE r.<column> IN (SELECT t.tenant_id FROM "lethe_production"."tenant_tombstones" t) GROUP BY 1) o ON o.tenant = n.tenant
-    WHERE n.rows > COALESCE(o.rows, 0))', '<column>', quote_ident(tenant_column)) INTO refused;
-        IF refused THEN
-            RAISE EXCEPTION 'The tenant is being or has been erased: rows of it can no longer be written to %.%',
-                quote_ident(TG_TABLE_SCHEMA), quote_ident(TG_TABLE_NAME)
-                USING ERRCODE = 'check_violation',
-                      HINT = 'Lethe keeps late writes of an erased tenant out. A tenant that comes back gets a new id.';
-        END IF;
-    END LOOP;
+    WHERE n.rows > COALESCE(o.rows, 0))', '<column>', quote_ident(TG_ARGV[0])) INTO refused;
+    IF refused THEN
+        RAISE EXCEPTION 'The tenant is being or has been erased: rows of it can no longer be written to %.%',
+            quote_ident(TG_TABLE_SCHEMA), quote_ident(TG_TABLE_NAME)
+            USING ERRCODE = 'check_violation',
+                  HINT = 'Lethe keeps late writes of an erased tenant out. A tenant that comes back gets a new id.';
+    END IF;
     RETURN NULL;
 END
 $lethe$;
@@ -101,7 +95,6 @@ CREATE PROCEDURE "lethe_production"."fence_table"(relation regclass)
 AS $lethe$
 DECLARE
     member regclass;
-    tenant_columns text;
     tenant_column text;
 BEGIN
     FOR member IN WITH RECURSIVE tree(oid) AS (
@@ -109,25 +102,21 @@ BEGIN
          UNION
         SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid
     ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p') LOOP
-        tenant_columns := NULL;
-        FOR tenant_column IN
-            SELECT attname FROM pg_attribute
-             WHERE attrelid = member AND attnum > 0 AND NOT attisdropped AND attname = ANY (ARRAY['tenant_id']::text[])
-             ORDER BY attname
-        LOOP
-            -- A column that cannot be compared with a tenant's key fails here, not at somebody's insert.
-            EXECUTE replace(format('SELECT FROM "lethe_production"."tenant_tombstones" t JOIN %s r ON t.tenant_id = r.<column> LIMIT 0', member), '<column>', quote_ident(tenant_column));
-            tenant_columns := concat_ws(', ', tenant_columns, quote_literal(tenant_column));
-        END LOOP;
-        CONTINUE WHEN tenant_columns IS NULL;
+        -- The first of the declared columns that the table has says whose a row is.
+        SELECT a.attname INTO tenant_column FROM pg_attribute a
+         WHERE a.attrelid = member AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (ARRAY['tenant_id']::text[])
+         ORDER BY array_position(ARRAY['tenant_id']::text[], a.attname::text) LIMIT 1;
+        CONTINUE WHEN tenant_column IS NULL;
+        -- A column that cannot be compared with a tenant's key fails here, not at somebody's insert.
+        EXECUTE replace(format('SELECT FROM "lethe_production"."tenant_tombstones" t JOIN %s r ON t.tenant_id = r.<column> LIMIT 0', member), '<column>', quote_ident(tenant_column));
         IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = member AND tgname = 'lethe_fence_insert') THEN
             EXECUTE format('CREATE TRIGGER lethe_fence_insert AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows
-                FOR EACH STATEMENT EXECUTE FUNCTION %I.refuse_new_rows(%s)', member, 'lethe_production', tenant_columns);
+                FOR EACH STATEMENT EXECUTE FUNCTION %I.refuse_new_rows(%L)', member, 'lethe_production', tenant_column);
         END IF;
         IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = member AND tgname = 'lethe_fence_update') THEN
             EXECUTE format('CREATE TRIGGER lethe_fence_update AFTER UPDATE ON %s
                 REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-                FOR EACH STATEMENT EXECUTE FUNCTION %I.refuse_changed_rows(%s)', member, 'lethe_production', tenant_columns);
+                FOR EACH STATEMENT EXECUTE FUNCTION %I.refuse_changed_rows(%L)', member, 'lethe_production', tenant_column);
         END IF;
     END LOOP;
 END
@@ -160,6 +149,7 @@ GRANT SELECT, INSERT, DELETE ON "lethe_production"."tenant_tombstones" TO "lethe
 DO $lethe$
 DECLARE
     declared record;
+    tied record;
     member regclass;
     rights text;
 BEGIN
@@ -179,15 +169,34 @@ BEGIN
     ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p') LOOP
             EXECUTE format('GRANT %s ON %s TO "lethe_production"', rights, member);
         END LOOP;
-        -- To tell a conflict before it happens, both sides of a foreign key have to be read.
-        FOR member IN
-            SELECT tied.relation FROM pg_constraint k
-             CROSS JOIN LATERAL (VALUES (k.conrelid::regclass), (k.confrelid::regclass)) AS tied(relation)
-              JOIN pg_class c ON c.oid = tied.relation
+        -- To tell a conflict before it happens, both sides of a foreign key have to be read; and where rows that stay
+        -- refer to rows that go by a reference that is nulled, it has to be set back.
+        FOR tied IN
+            SELECT k.conrelid = to_regclass(declared.name) AS refers,
+                   CASE k.conrelid WHEN to_regclass(declared.name) THEN k.confrelid ELSE k.conrelid END AS other,
+                   k.confdeltype IN ('n', 'd')
+                     OR concat(n.nspname, '.', c.relname, '.',
+                       (SELECT string_agg(a.attname, ',' ORDER BY u.place)
+                          FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, place)
+                          JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum)) = ANY (ARRAY['production.production_runs.equipment_id']::text[])
+                     OR concat(CASE WHEN n.nspname ~ '^[a-z_][a-z0-9_]*$' THEN n.nspname::text ELSE concat('"', replace(n.nspname, '"', '""'), '"') END, '.', CASE WHEN c.relname ~ '^[a-z_][a-z0-9_]*$' THEN c.relname::text ELSE concat('"', replace(c.relname, '"', '""'), '"') END, '.',
+                       (SELECT string_agg(CASE WHEN a.attname ~ '^[a-z_][a-z0-9_]*$' THEN a.attname::text ELSE concat('"', replace(a.attname, '"', '""'), '"') END, ',' ORDER BY u.place)
+                          FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, place)
+                          JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum)) = ANY (ARRAY['production.production_runs.equipment_id']::text[]) AS nulled
+              FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE k.contype = 'f' AND to_regclass(declared.name) IN (k.conrelid, k.confrelid)
-               AND c.relnamespace::regnamespace::text = ANY (ARRAY[quote_ident('production')])
         LOOP
-            EXECUTE format('GRANT SELECT ON %s TO "lethe_production"', member);
+            CONTINUE WHEN NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                                       WHERE c.oid = tied.other AND n.nspname = ANY (ARRAY['production']::text[]));
+            rights := CASE WHEN declared.action = 'delete' AND NOT tied.refers AND tied.nulled
+                           THEN 'SELECT, UPDATE' ELSE 'SELECT' END;
+            FOR member IN WITH RECURSIVE tree(oid) AS (
+        SELECT (tied.other)::oid
+         UNION
+        SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid
+    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p') LOOP
+                EXECUTE format('GRANT %s ON %s TO "lethe_production"', rights, member);
+            END LOOP;
         END LOOP;
     END LOOP;
 END
