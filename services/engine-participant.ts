@@ -51,7 +51,7 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
       deleteNow: async ({ params, query, claims, signal }) => {
         const until = Date.now() + deleteWithinMs;
         for (;;) {
-          const { state, tables } = await engine.advance({
+          const { state, tables, waitingFor } = await engine.advance({
             tenantId: params.tenant_id,
             jobId: query.job_id,
             target: 'purged',
@@ -68,8 +68,8 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
             };
           }
           if (signal.aborted || Date.now() >= until) {
-            const detail =
-              'The deletion has not finished yet; the same request again goes on where it stands.';
+            const wait = waitingFor && ` It waits: ${waitingFor.reason}; ${waitingFor.blockers.join(', ')}.`;
+            const detail = `The deletion has not finished yet.${wait ?? ''} The same request again goes on where it stands.`;
             throw new Problem('database_busy', detail, { state, job_id: query.job_id }, 1);
           }
         }

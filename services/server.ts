@@ -48,10 +48,22 @@ export function buildServiceServer(options: ServiceServerOptions): FastifyInstan
     else parseJson(request, String(body), done);
   });
 
+  closeAfterLastAnswers(app);
   answerWithProblems(app, participant.translate ?? ((error) => error));
   registerCalls(app, participant, verifier);
   logRequests(app);
   registerOperations(app, participant, metrics);
   app.addHook('onClose', () => participant.close());
   return app;
+}
+
+/** Connections that were busy when the stop began end with their answer; kept alive, they would hold the stop up. */
+function closeAfterLastAnswers(app: FastifyInstance): void {
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+  app.addHook('onSend', async (_, reply) => {
+    if (closing) reply.header('connection', 'close');
+  });
 }
