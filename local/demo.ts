@@ -7,7 +7,8 @@ import { createDemoApi } from './demo/jobs.js';
 import { createScreen, rowsText, type Screen, secondsSince } from './demo/screen.js';
 import { deleted, failedAndReplayed, showPreview, type Told } from './demo/stories.js';
 import { prepareSurroundings, type Surroundings } from './demo/surroundings.js';
-import { type Platform, startPlatform } from './platform.js';
+import { type Platform, type PlatformOptions, startPlatform } from './platform.js';
+import { onStopAsked } from './stop-signals.js';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -29,17 +30,22 @@ async function demo(options: Options): Promise<void> {
   const surroundings = await prepareSurroundings();
   const ending = new Ending(surroundings);
   try {
-    const platform = await bringUp(screen, surroundings);
-    ending.platform = platform;
+    const platform = await bringUp(screen, surroundings, ending);
     const failed = await play(screen, platform, options);
     if (failed.length > 0) throw new Error(`Not everything came out as told: ${failed.join('; ')}.`);
-    if (options.keep) await keep(screen, platform);
+    if (options.keep) {
+      ending.status = 0;
+      await keep(screen, platform);
+    }
     await screen.step('Stopping', async () => {
       await ending.stop();
       return { value: undefined, title: 'Everything is stopped' };
     });
   } catch (error) {
+    const interrupted = ending.begun;
     await ending.stop();
+    // Whatever failed then failed because everything was stopped.
+    if (interrupted) process.exit(ending.status);
     complain(`\n${error instanceof Error ? error.message : String(error)}`);
     complain(`Logs of every process: ${relative(process.cwd(), surroundings.directory)}/logs/`);
     process.exit(EXIT_FAILED);
@@ -53,31 +59,46 @@ function complain(text: string): void {
 
 /** Ends everything once, also when somebody presses Ctrl-C on the way. */
 class Ending {
-  platform: Platform | undefined;
+  /** With which the process ends where it is stopped on the way. */
+  status = EXIT_STOPPED;
+  readonly #asked = new AbortController();
+  #platform: Promise<Platform> | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(readonly surroundings: Surroundings) {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.on(signal, () => {
-        this.stop().finally(() => process.exit(EXIT_STOPPED));
-      });
-    }
+    onStopAsked(() => {
+      if (this.begun) return;
+      complain('\nStopping everything');
+      this.stop().finally(() => process.exit(this.status));
+    });
+  }
+
+  /** Starts a platform which it will stop, whether it is ready by then or not. */
+  start(options: PlatformOptions): Promise<Platform> {
+    this.#platform = startPlatform({ ...options, signal: this.#asked.signal });
+    return this.#platform;
+  }
+
+  get begun(): boolean {
+    return this.#stopping !== undefined;
   }
 
   stop(): Promise<void> {
     this.#stopping ??= (async () => {
-      await this.platform?.stop();
+      this.#asked.abort();
+      const platform = await this.#platform?.catch(() => undefined);
+      await platform?.stop();
       await this.surroundings.cleanUp();
     })();
     return this.#stopping;
   }
 }
 
-function bringUp(screen: Screen, { directory, options }: Surroundings): Promise<Platform> {
+function bringUp(screen: Screen, { directory, options }: Surroundings, ending: Ending): Promise<Platform> {
   const begun = Date.now();
   screen.heading('A whole platform on this machine');
   return screen.step('Starting PostgreSQL, Temporal, the services, the worker and the API', async (show) => {
-    const platform = await startPlatform({
+    const platform = await ending.start({
       directory,
       ...options,
       environment: IMPATIENT,

@@ -1,9 +1,13 @@
 /** What processes print, line by line: into a file each, and to the terminal with their name. */
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Readable } from 'node:stream';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { prettyFactory } from 'pino-pretty';
+
+// Enough to see what went wrong; the file has all of it.
+const LAST_LINES = 12;
+const LONGEST_LINE = 400;
 
 /** Gets each line that a process prints, and the process's name. */
 export type Echo = (name: string, line: string) => void;
@@ -26,13 +30,15 @@ export class LogLines {
     createInterface({ input: stream }).on('line', (line) => {
       this.#file.write(`${line}\n`);
       this.#last.push(line);
-      if (this.#last.length > 25) this.#last.shift();
+      if (this.#last.length > LAST_LINES) this.#last.shift();
       this.echo(this.name, line);
     });
   }
 
   get last(): string {
-    return this.#last.join('\n');
+    return this.#last
+      .map((line) => (line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line))
+      .join('\n');
   }
 
   close(): void {

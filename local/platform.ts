@@ -9,12 +9,12 @@ import { migrate, migrationOwners } from '../prisma/migrate.js';
 import type { RegistryEntry } from '../protocol/registry.js';
 import { prepareKeys } from './keys.js';
 import type { Echo } from './log-lines.js';
+import { type PlatformFiles, platformProcesses, writeRegistry } from './platform-processes.js';
 import { freePort, freePorts, isFree } from './ports.js';
 import { checkGivenPostgres, ensureDatabase, preparePostgres } from './postgres.js';
 import { type ManagedProcess, Supervisor } from './processes.js';
 import type { Progress } from './progress.js';
 import { createLocalRoles, urlForRole } from './roles.js';
-import { type PlatformFiles, platformProcesses, writeRegistry } from './platform-processes.js';
 import { settled } from './settled.js';
 import { checkGivenTemporal, prepareTemporal } from './temporal.js';
 
@@ -45,6 +45,8 @@ export interface PlatformOptions {
   readonly keepRunning?: boolean;
   readonly onProgress?: Progress;
   readonly echo?: Echo;
+  /** Stops what has been started so far, where somebody changes their mind before everything is. */
+  readonly signal?: AbortSignal;
 }
 
 export interface PlatformService {
@@ -82,11 +84,16 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     report,
     ...(options.echo && { echo: options.echo }),
   });
+  const stop = () => void supervisor.stop();
+  options.signal?.addEventListener('abort', stop);
   try {
+    options.signal?.throwIfAborted();
     return await bringUp(options, supervisor, report);
   } catch (error) {
     await supervisor.stop();
     throw error;
+  } finally {
+    options.signal?.removeEventListener('abort', stop);
   }
 }
 

@@ -68,11 +68,13 @@ const STEADY_AFTER_MS = 30_000;
 /** The processes of one platform. */
 export class Supervisor {
   readonly #processes: Supervised[] = [];
+  #stopping = false;
 
   constructor(readonly options: SupervisorOptions) {}
 
   /** Starts a process; done when it is ready. One that ends before that fails here, with its last words. */
   async start(spec: ProcessSpec): Promise<ManagedProcess> {
+    if (this.#stopping) throw new Error(`${spec.name} is not started: everything is being stopped.`);
     const one = new Supervised(spec, this.options, () => this.#writeTable());
     this.#processes.push(one);
     await one.restart();
@@ -83,8 +85,9 @@ export class Supervisor {
     return this.#processes;
   }
 
-  /** Stops everything, what was started last first. */
+  /** Stops everything, what was started last first; what was still to be started is not. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     for (const one of [...this.#processes].reverse()) await one.stop();
   }
 

@@ -9,6 +9,7 @@ import { type Platform, type PlatformPorts, startPlatform } from './platform.js'
 import { isFree } from './ports.js';
 import { endLeftovers, readProcessTable } from './process-table.js';
 import { removeLocalEnvironment, writeLocalEnvironment } from './state.js';
+import { onStopAsked } from './stop-signals.js';
 
 // PostgreSQL's and Temporal's own lines are for the file; a person looks at them when something is wrong.
 const QUIET = new Set(['postgres', 'temporal']);
@@ -32,13 +33,8 @@ async function main(): Promise<void> {
   const ports = portsOf(config);
   await checkPorts(ports, config);
   const terminal = echoToTerminal();
-  let platform: Platform | undefined;
-  onStop(async () => {
-    say('Stopping the API, the worker and the services, then what they stand on');
-    removeLocalEnvironment();
-    await platform?.stop();
-  });
-  platform = await startPlatform({
+  const stopping = new AbortController();
+  const starting = startPlatform({
     directory: stateDirectory,
     ports,
     databaseUrl: config.DATABASE_URL,
@@ -48,7 +44,21 @@ async function main(): Promise<void> {
     echo: (name, line) => {
       if (!QUIET.has(name)) terminal(name, line);
     },
+    signal: stopping.signal,
   });
+  onStop(async () => {
+    say('Stopping the API, the worker and the services, then what they stand on');
+    removeLocalEnvironment();
+    stopping.abort();
+    const started = await starting.catch(() => undefined);
+    await started?.stop();
+  });
+  const platform = await starting.catch((error: unknown) => {
+    // What was being started fails when it is stopped; that is no news.
+    if (stopping.signal.aborted) return null;
+    throw error;
+  });
+  if (platform === null) return;
   writeLocalEnvironment(platform);
   say(summary(platform));
 }
@@ -92,10 +102,10 @@ async function checkPorts(ports: PlatformPorts, config: LocalConfig): Promise<vo
   );
 }
 
-/** Stops once, on Ctrl-C, on SIGTERM, and when the terminal or the npm that started this is gone. */
+/** Stops once, however often somebody asks for it. */
 function onStop(stop: () => Promise<void>): void {
   let stoppingSince: number | undefined;
-  const begin = () => {
+  onStopAsked(() => {
     if (stoppingSince === undefined) {
       stoppingSince = Date.now();
       stop().then(
@@ -105,13 +115,7 @@ function onStop(stop: () => Promise<void>): void {
     } else if (Date.now() - stoppingSince > STOPPING_AGAIN_AFTER_MS) {
       say('Still stopping; what does not stop by itself is ended after 20 s');
     }
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, begin);
-  // `kill` on npm ends npm and its shell, and tells nobody else.
-  const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== parent && stoppingSince === undefined) begin();
-  }, 1_000).unref();
+  });
 }
 
 function summary(platform: Platform): string {

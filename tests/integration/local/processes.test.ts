@@ -67,6 +67,18 @@ describe('a supervised process', () => {
     expect(await answer(url)).toBe('again');
   });
 
+  it('is ended while it still starts, where everything is stopped, and nothing is started after it', async () => {
+    const { spec } = await server('never-ready');
+    const all = supervisor(true);
+    const starting = all.start({ ...spec, ready: async () => false });
+    const outcome = expect(starting).rejects.toThrow(/never-ready ended before it was ready/);
+    await until(async () => all.processes[0]?.pid, { what: 'the process to run' });
+    await all.stop();
+    await outcome;
+    expect(all.processes[0]?.pid).toBeNull();
+    await expect(all.start(spec)).rejects.toThrow(/not started: everything is being stopped/);
+  });
+
   it('fails with its last words where it ends before it is ready', async () => {
     const { spec } = await server('failing', "console.error('the disk is full'); process.exit(3)");
     await expect(supervisor(true).start(spec)).rejects.toThrow(
