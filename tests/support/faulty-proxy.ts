@@ -18,17 +18,32 @@ export type Fault =
   | 'lost'
   | { readonly status: number; readonly code?: string; readonly retryAfter?: number };
 
+type Decide = (request: ProxiedRequest) => Fault | null | Promise<Fault | null>;
+
 export interface FaultyProxy {
   readonly url: string;
-  /** Decides for each request; null lets it through. May be a promise, by which a test holds a request. */
-  fault: ((request: ProxiedRequest) => Fault | null | Promise<Fault | null>) | null;
+  /** Decides for each request; null lets it through. */
+  fault: Decide | null;
+  /** Keeps the requests that match until they are released. */
+  hold(matches: (request: ProxiedRequest) => boolean): Held;
   /** Every request so far. */
   readonly seen: ProxiedRequest[];
   close(): Promise<void>;
 }
 
+export interface Held {
+  /** The first request is here. */
+  readonly reached: Promise<void>;
+  release(): void;
+}
+
 export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
-  const proxy: { fault: FaultyProxy['fault'] } = { fault: null };
+  const proxy: { fault: Decide | null } = { fault: null };
+  const holds = new Set<{
+    matches: (request: ProxiedRequest) => boolean;
+    here: () => void;
+    gone: Promise<void>;
+  }>();
   const seen: ProxiedRequest[] = [];
   const server = createServer((request, response) => {
     void handle(request, response).catch(() => response.destroy());
@@ -40,6 +55,11 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     const body = Buffer.concat(parts);
     const asked = read(request, body);
     seen.push(asked);
+    for (const held of holds) {
+      if (!held.matches(asked)) continue;
+      held.here();
+      await held.gone;
+    }
     const fault = (await proxy.fault?.(asked)) ?? null;
     if (fault === 'hang') return;
     if (fault === 'down') {
@@ -52,12 +72,9 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     }
     if (fault !== null && fault !== 'lost') {
       const problem = { type: 'about:blank', title: 'Fault', status: fault.status, code: fault.code ?? 'x' };
-      response
-        .writeHead(fault.status, {
-          'content-type': 'application/problem+json',
-          ...(fault.retryAfter !== undefined && { 'retry-after': fault.retryAfter }),
-        })
-        .end(JSON.stringify(problem));
+      response.setHeader('content-type', 'application/problem+json');
+      if (fault.retryAfter !== undefined) response.setHeader('retry-after', fault.retryAfter);
+      response.writeHead(fault.status).end(JSON.stringify(problem));
       return;
     }
     const answer = await fetch(`${target}${request.url}`, {
@@ -84,6 +101,25 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     },
     set fault(fault) {
       proxy.fault = fault;
+    },
+    hold(matches) {
+      let here: () => void = () => undefined;
+      let release: () => void = () => undefined;
+      const reached = new Promise<void>((resolve) => {
+        here = resolve;
+      });
+      const gone = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const held = { matches, here, gone };
+      holds.add(held);
+      return {
+        reached,
+        release: () => {
+          holds.delete(held);
+          release();
+        },
+      };
     },
     close: async () => {
       server.closeAllConnections();

@@ -19,7 +19,7 @@ import { ensureSearchAttributes } from '../../records/search-attributes.js';
 import type { Actor, Records } from '../../records/types.js';
 import { tenantParticipant } from '../../services/tenant/participant.js';
 import { until } from './conditions.js';
-import { type FaultyProxy, startFaultyProxy } from './faulty-proxy.js';
+import { type FaultyProxy, type Held, type ProxiedRequest, startFaultyProxy } from './faulty-proxy.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
 import { createTestKeys, serveParticipant, type TestPlatformKeys } from './service-server.js';
 import { type StagingParticipant, stagingParticipant } from './staging-participant.js';
@@ -42,8 +42,9 @@ export interface TestSaga {
   readonly orders: StagingParticipant;
   readonly sales: StagingParticipant;
   /** In front of each service, by its name. */
-  readonly proxies: Readonly<Record<string, FaultyProxy>>;
-  readonly settings: SagaSettings;
+  proxy(service: 'orders' | 'sales' | 'tenant'): FaultyProxy;
+  /** Workers read them anew for each step. */
+  readonly settings: { -readonly [K in keyof SagaSettings]: SagaSettings[K] };
   /** The registry of workers that are started from now on. */
   registry: RegistryEntry[];
   /** A tenant with rows everywhere and an owner; gives the id. */
@@ -65,8 +66,26 @@ export interface TestSaga {
   describe(job: JobView): Promise<WorkflowExecutionDescription>;
   isSuspended(tenantId: string): Promise<boolean | null>;
   startWorker(): Promise<SagaWorker>;
+  /** Keeps a job in a phase; the tenant's rows are as the phase leaves them. */
+  holdIn(phase: HeldPhase, tenantId: string): Held;
   close(): Promise<void>;
 }
+
+/** Phases that a test can keep a job in by keeping a service's answer. */
+export const HELD_PHASES = {
+  check: { service: 'orders', matches: ({ path }) => path.endsWith('/deletion-preview') },
+  suspend: { service: 'tenant', matches: ({ path }) => path.endsWith('/suspension') },
+  stage: { service: 'orders', matches: ({ target }) => target === 'staged' },
+  pivot: { service: 'orders', matches: ({ method, path }) => method === 'GET' && /deletions/.test(path) },
+  purge: { service: 'orders', matches: ({ target }) => target === 'purged' },
+  directory: { service: 'tenant', matches: ({ target }) => target === 'purged' },
+  verify: { service: 'orders', matches: ({ path }) => path.endsWith('/verification') },
+  restore: { service: 'orders', matches: ({ target }) => target === 'restored' },
+} as const satisfies Record<
+  string,
+  { service: 'orders' | 'sales' | 'tenant'; matches: (request: ProxiedRequest) => boolean }
+>;
+export type HeldPhase = keyof typeof HELD_PHASES;
 
 export interface TestSagaOptions {
   readonly directory?: boolean;
@@ -172,7 +191,11 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
     keys,
     orders,
     sales,
-    proxies,
+    proxy(service) {
+      const found = proxies[service];
+      if (found === undefined) throw new Error(`There is no ${service}.`);
+      return found;
+    },
     settings,
     registry,
     settle() {
@@ -260,6 +283,12 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
         [tenantId],
       );
       return rows[0]?.suspended ?? null;
+    },
+    holdIn(phase, tenantId) {
+      const { service, matches } = HELD_PHASES[phase];
+      return saga
+        .proxy(service)
+        .hold((request) => request.path.startsWith(`/tenant/${tenantId}`) && matches(request));
     },
     async startWorker() {
       const native = await NativeConnection.connect({ address: temporal.address });

@@ -60,13 +60,12 @@ describe('completed', () => {
   it('counts once when answers are lost on their way back', async () => {
     const tenantId = await saga.tenant();
     const lost = new Set<string>();
-    const proxy = saga.proxies.orders;
-    if (proxy)
-      proxy.fault = ({ target }) => {
-        if (target === null || lost.has(target)) return null;
-        lost.add(target);
-        return 'lost';
-      };
+    const proxy = saga.proxy('orders');
+    proxy.fault = ({ target }) => {
+      if (target === null || lost.has(target)) return null;
+      lost.add(target);
+      return 'lost';
+    };
     const ended = await saga.untilEnded(await saga.request(tenantId));
     expect(ended).toMatchObject({ status: 'completed', rows_deleted: 7 });
     expect([...lost].sort()).toEqual(['purged', 'staged']);
@@ -111,8 +110,8 @@ describe('refused', () => {
 
   it('touches nothing where a service does not answer the check for too long', async () => {
     const tenantId = await saga.tenant();
-    const proxy = saga.proxies.sales;
-    if (proxy) proxy.fault = () => 'down';
+    const proxy = saga.proxy('sales');
+    proxy.fault = () => 'down';
     const ended = await saga.untilEnded(await saga.request(tenantId));
     expect(ended).toMatchObject({ status: 'refused' });
     expect(lastError(ended, 'sales')?.code).toBe('service_unavailable');
@@ -130,8 +129,8 @@ describe('compensated', () => {
     ['lacks a privilege by now', { status: 409, code: 'privilege_missing' }, 'privilege_missing'],
   ])('brings every row back where a service %s while it is staged', async (_, fault, code) => {
     const tenantId = await saga.tenant();
-    const proxy = saga.proxies.sales;
-    if (proxy) proxy.fault = ({ target }) => (target === 'staged' ? fault : null);
+    const proxy = saga.proxy('sales');
+    proxy.fault = ({ target }) => (target === 'staged' ? fault : null);
     const job = await saga.request(tenantId);
     const ended = await saga.untilEnded(job);
     expect(ended).toMatchObject({ status: 'compensated', decision: 'abort', abort_cause: 'failure' });
@@ -153,13 +152,12 @@ describe('compensated', () => {
       blockers: ['pid 4711, user baker'],
     };
     const job = await saga.request(tenantId);
-    const proxy = saga.proxies.sales;
-    if (proxy)
-      proxy.fault = ({ target }) => {
-        // Whoever held the lock lets go when everything goes back.
-        if (target === 'restored') saga.sales.waiting = null;
-        return null;
-      };
+    const proxy = saga.proxy('sales');
+    proxy.fault = ({ target }) => {
+      // Whoever held the lock lets go when everything goes back.
+      if (target === 'restored') saga.sales.waiting = null;
+      return null;
+    };
     const ended = await saga.untilEnded(job);
     expect(ended.status).toBe('compensated');
     expect(lastError(ended, 'sales')).toMatchObject({
@@ -182,12 +180,11 @@ describe('compensated', () => {
     };
     const started = Date.now();
     const job = await saga.request(tenantId);
-    const proxy = saga.proxies.orders;
-    if (proxy)
-      proxy.fault = ({ target }) => {
-        if (target === 'restored') saga.orders.waiting = null;
-        return null;
-      };
+    const proxy = saga.proxy('orders');
+    proxy.fault = ({ target }) => {
+      if (target === 'restored') saga.orders.waiting = null;
+      return null;
+    };
     const ended = await saga.untilEnded(job);
     expect(ended.status).toBe('compensated');
     expect(Date.now() - started).toBeGreaterThanOrEqual(saga.settings.olderTransactionLimitMs);
@@ -197,12 +194,11 @@ describe('compensated', () => {
 
   it('does not go on by another plan than the one that was checked', async () => {
     const tenantId = await saga.tenant();
-    const proxy = saga.proxies.orders;
-    if (proxy)
-      proxy.fault = ({ target }) => {
-        if (target === 'staged') saga.orders.planHash = 'b'.repeat(64);
-        return null;
-      };
+    const proxy = saga.proxy('orders');
+    proxy.fault = ({ target }) => {
+      if (target === 'staged') saga.orders.planHash = 'b'.repeat(64);
+      return null;
+    };
     const ended = await saga.untilEnded(await saga.request(tenantId));
     expect(ended.status).toBe('compensated');
     expect(lastError(ended, 'orders')?.code).toBe('plan_drift');
@@ -213,14 +209,13 @@ describe('compensated', () => {
     const tenantId = await saga.tenant();
     let asked = 0;
     const times: number[] = [];
-    const proxy = saga.proxies.orders;
-    if (proxy)
-      proxy.fault = ({ target }) => {
-        if (target !== 'staged') return null;
-        times.push(Date.now());
-        asked += 1;
-        return asked === 1 ? { status: 503, code: 'database_busy', retryAfter: 1 } : null;
-      };
+    const proxy = saga.proxy('orders');
+    proxy.fault = ({ target }) => {
+      if (target !== 'staged') return null;
+      times.push(Date.now());
+      asked += 1;
+      return asked === 1 ? { status: 503, code: 'database_busy', retryAfter: 1 } : null;
+    };
     const ended = await saga.untilEnded(await saga.request(tenantId));
     expect(ended.status).toBe('completed');
     expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(950);
