@@ -4,9 +4,9 @@
  * people with accounts of their own.
  */
 import { createHash } from 'node:crypto';
-import type { DeletionPreview, DeletionStatus, Verification } from '../../protocol/participant.js';
+import type { DeletionPreview, DeletionStatus, Finding, Verification } from '../../protocol/participant.js';
 import type { Tables, TenantDatabase } from './database.js';
-import { lockTenants, takeHorizon, viewHorizon } from './sql.js';
+import { lockTenants, missingPrivileges, takeHorizon, viewHorizon } from './sql.js';
 import { checkTenantId } from './tenants.js';
 
 export const TENANTS = 'tenant.tenants';
@@ -18,6 +18,27 @@ export const PLAN = [
   { table: TENANTS, action: 'delete', owned_by: 'tenant.tenants.id' },
 ] as const;
 export const PLAN_HASH = createHash('sha256').update(JSON.stringify(PLAN)).digest('hex');
+
+const NEEDED = {
+  [MEMBERS]: ['SELECT', 'DELETE'],
+  // UPDATE is what locking a row asks for.
+  [TENANTS]: ['SELECT', 'UPDATE', 'DELETE'],
+  'lethe_tenant.deletion_ledger': ['SELECT', 'INSERT', 'UPDATE'],
+  'lethe_tenant.tenant_tombstones': ['SELECT', 'INSERT', 'UPDATE'],
+} as const;
+
+/** What would stop the deletion when it comes to it, after everything else is gone. */
+export async function findings(tables: Tables): Promise<Finding[]> {
+  const missing = await missingPrivileges(tables, NEEDED);
+  return missing.map(({ role, table, privilege }) => ({
+    code: 'privilege_missing',
+    severity: 'refusal',
+    table,
+    privilege,
+    message: `The role ${role} lacks ${privilege} on ${table}, which it needs to delete the tenant.`,
+    remedy: `GRANT ${privilege} ON ${table} TO ${role};`,
+  }));
+}
 
 type Counts = Readonly<Record<string, number>>;
 
@@ -35,7 +56,7 @@ function sumOf(counts: Counts): number {
 
 export async function preview(tables: Tables, service: string, tenantId: string): Promise<DeletionPreview> {
   checkTenantId(tenantId);
-  const rows = await liveRows(tables, tenantId);
+  const [rows, found] = await Promise.all([liveRows(tables, tenantId), findings(tables)]);
   return {
     tenant_id: tenantId,
     service_name: service,
@@ -43,7 +64,7 @@ export async function preview(tables: Tables, service: string, tenantId: string)
     reversible: false,
     total_rows: sumOf(rows),
     tables: PLAN.map((planned) => ({ ...planned, rows: rows[planned.table] ?? 0 })),
-    findings: [],
+    findings: found,
   };
 }
 
@@ -132,7 +153,7 @@ async function horizonOf(
   tenantId: string,
   jobId: string | null,
 ): Promise<{ horizon: string | null; passed: boolean; waitingFor: Verification['waiting_for'] }> {
-  if (jobId === null) return { horizon: null, passed: true, waitingFor: null };
+  if (jobId === null) return { horizon: null, passed: false, waitingFor: null };
   await takeHorizon(tables, tenantId, jobId);
   const row = await tables.deletionLedger.findUnique({ where: { tenantId_jobId: { tenantId, jobId } } });
   const horizon = row?.horizon ?? null;

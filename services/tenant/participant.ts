@@ -69,7 +69,7 @@ export function tenantParticipant({ name, ...options }: TenantParticipantOptions
           plan_hash: deletion.PLAN_HASH,
           tables: [...deletion.PLAN],
           unaccepted_tables: [],
-          findings: [],
+          findings: await deletion.findings(tables),
           // A purge is one transaction: a job is absent or done.
           open_jobs: [],
         };

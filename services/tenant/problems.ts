@@ -10,7 +10,9 @@ const PRISMA_BUSY = new Set(['P2024', 'P2028', 'P2034']);
 interface PrismaError {
   readonly code?: unknown;
   readonly meta?: {
-    readonly driverAdapterError?: { readonly cause?: { readonly originalCode?: unknown } };
+    readonly driverAdapterError?: {
+      readonly cause?: { readonly originalCode?: unknown; readonly originalMessage?: unknown };
+    };
   };
 }
 
@@ -26,7 +28,7 @@ export function problemOfPrisma(error: unknown): unknown {
   const { code } = (error ?? {}) as PrismaError;
   if (typeof code !== 'string' || !/^P\d{4}$/.test(code)) return error;
   const sqlstate = sqlstateOf(error);
-  const problem = problemOf(sqlstate, code);
+  const problem = sqlstate === '42501' ? missingPrivilege(error) : problemOf(sqlstate, code);
   problem.cause = error;
   return problem;
 }
@@ -39,15 +41,19 @@ function problemOf(sqlstate: string | null, code: string): Problem {
     const detail = 'The database could not do it now and rolled it back; the same request again may succeed.';
     return new Problem('database_busy', detail, sqlstate === null ? {} : { sqlstate }, 1);
   }
-  if (sqlstate === '42501') {
-    return new Problem(
-      'privilege_missing',
-      'The role of the tenant service lacks a privilege. Apply the migrations of prisma/tenant again.',
-      { sqlstate },
-    );
-  }
   const name = sqlstate ?? code;
   return new Problem('database_error', `The database refused a statement (${name}).`, {
     ...(sqlstate !== null && { sqlstate }),
   });
+}
+
+function missingPrivilege(error: unknown): Problem {
+  const message = (error as PrismaError).meta?.driverAdapterError?.cause?.originalMessage;
+  const table = /^permission denied for table (\w+)$/.exec(typeof message === 'string' ? message : '')?.[1];
+  const on = table === undefined ? '' : ` on ${table}`;
+  return new Problem(
+    'privilege_missing',
+    `The role of the tenant service lacks a privilege${on} (42501). The preview names it; grant it, and ask again.`,
+    { sqlstate: '42501', ...(table !== undefined && { table }) },
+  );
 }

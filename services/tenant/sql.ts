@@ -36,12 +36,12 @@ export async function viewHorizon(tables: Tables, horizon: string): Promise<Hori
     WITH horizon AS (
       SELECT ${horizon}::text::xid8 AS full_id, (${horizon}::numeric % 4294967296)::text::xid AS id
     ), older AS (
-      SELECT format('pid %s, user %s', pid, usename) AS blocker, xact_start
+      SELECT format('pid %s (user %s)', pid, usename) AS blocker, xact_start
       FROM pg_stat_activity, horizon
       WHERE pid <> pg_backend_pid() AND (
         (datname = current_database() AND age(backend_xmin) > age(horizon.id)) OR age(backend_xid) > age(horizon.id))
       UNION ALL
-      SELECT format('prepared transaction, user %s', owner), prepared
+      SELECT format('a prepared transaction of %s (see pg_prepared_xacts)', owner), prepared
       FROM pg_prepared_xacts, horizon WHERE age(transaction) > age(horizon.id)
     )
     SELECT pg_snapshot_xmin(pg_current_snapshot()) >= full_id AND NOT EXISTS (SELECT FROM older) AS passed,
@@ -53,4 +53,25 @@ export async function viewHorizon(tables: Tables, horizon: string): Promise<Hori
     oldestStart: view?.oldest_start ?? null,
     blockers: view?.blockers ?? [],
   };
+}
+
+/** What the deletion needs of this service's role, and has not. */
+export interface MissingPrivilege {
+  readonly role: string;
+  readonly table: string;
+  readonly privilege: string;
+}
+
+export function missingPrivileges(
+  tables: Tables,
+  needed: Readonly<Record<string, readonly string[]>>,
+): Promise<MissingPrivilege[]> {
+  const wanted = Object.entries(needed).flatMap(([table, privileges]) =>
+    privileges.map((privilege) => ({ table, privilege })),
+  );
+  return tables.$queryRaw`
+    SELECT current_user::text AS role, wanted."table", wanted.privilege
+    FROM unnest(${wanted.map((one) => one.table)}::text[], ${wanted.map((one) => one.privilege)}::text[])
+      AS wanted("table", privilege)
+    WHERE NOT has_table_privilege(wanted."table", wanted.privilege)`;
 }

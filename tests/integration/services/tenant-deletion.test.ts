@@ -173,7 +173,7 @@ describe("the directory's part of a deletion", () => {
       await purge(tenant, job);
       const waiting = await verify(tenant, job);
       expect(waiting).toMatchObject({ horizon_passed: false, waiting_for: { kind: 'older_transaction' } });
-      expect(waiting.waiting_for?.blockers.join()).toMatch(/pid \d+, user postgres/);
+      expect(waiting.waiting_for?.blockers.join()).toMatch(/pid \d+ \(user postgres\)/);
       const { horizon } = waiting;
       await client.query('COMMIT');
       const passed = await until(async () => {
@@ -220,14 +220,52 @@ describe("the directory's part of a deletion", () => {
     expect(await verify(tenant, job)).toMatchObject({ clean: true });
   });
 
-  it('without a job counts, and waits for nobody', async () => {
+  it('names a privilege that is missing before it is too late, and keeps everything without it', async () => {
+    const tenant = await newTenant();
+    const params = { tenant_id: tenant };
+    await fixture.pool.query('REVOKE DELETE ON tenant.tenant_members FROM lethe_tenant');
+    const { findings } = await fixture.service.client.call('preview', { params });
+    expect(findings).toMatchObject([
+      { code: 'privilege_missing', severity: 'refusal', table: 'tenant.tenant_members', privilege: 'DELETE' },
+    ]);
+    await expect(purge(tenant, randomUUID())).rejects.toMatchObject({
+      code: 'privilege_missing',
+      extras: { sqlstate: '42501', table: 'tenant_members' },
+    });
+    expect(await rowsOf(tenant)).toEqual({ tenants: 1, members: 2, ledger: 0, tombstones: 0 });
+    await fixture.pool.query(findings[0]?.remedy ?? '');
+    expect((await fixture.service.client.call('preview', { params })).findings).toEqual([]);
+    expect(countsOf(await purge(tenant, randomUUID()))).toEqual(COUNTS);
+  });
+
+  it('that loses its connection in the middle did nothing, and can be asked for again', async () => {
+    const tenant = await newTenant();
+    const job = randomUUID();
+    await somebody(async (holder) => {
+      await holder.query('BEGIN; LOCK TABLE lethe_tenant.tenant_tombstones IN SHARE MODE');
+      const lost = purge(tenant, job).catch((error: unknown) => error);
+      await until(async () => {
+        const { rows } = await fixture.pool.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE datname = current_database() AND usename = 'lethe_tenant' AND wait_event_type = 'Lock'`,
+        );
+        return rows.length === 1;
+      });
+      expect(await lost).toMatchObject({ code: 'database_unavailable', retry: 'retryable' });
+      await holder.query('ROLLBACK');
+    });
+    expect(await rowsOf(tenant)).toEqual({ tenants: 1, members: 2, ledger: 0, tombstones: 0 });
+    expect(countsOf(await purge(tenant, job))).toEqual(COUNTS);
+  });
+
+  it('without a job merely counts', async () => {
     const tenant = await newTenant();
     expect(await verify(tenant)).toMatchObject({
       job_id: null,
       clean: false,
       rows_left: 3,
       horizon: null,
-      horizon_passed: true,
+      horizon_passed: false,
     });
   });
 
