@@ -1,5 +1,5 @@
 /** How things are printed: JSON for scripts, tables and marks for people. */
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 
 export type Colour = 'green' | 'red' | 'yellow' | 'cyan';
 
@@ -107,14 +107,11 @@ function columns(
   return [headStyle(line(head)), ...texts.map(line)];
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character begins every colour
-const COLOURS = /\u001b\[[0-9;]*m/g;
-
 // Colours are escape sequences that take no room on the screen.
 function width(text: string): number {
-  return text.replace(COLOURS, '').length;
+  return stripVTControlCharacters(text).length;
 }
 
 function cut(text: string, most: number): string {
-  return width(text) <= most ? text : `${text.replace(COLOURS, '').slice(0, most - 1)}…`;
+  return width(text) <= most ? text : `${stripVTControlCharacters(text).slice(0, most - 1)}…`;
 }

@@ -54,16 +54,14 @@ function checkOf(service: ServiceView): Check {
   const { name, manifest } = service;
   const fault = faultOf(service);
   if (fault !== null) return { name, ok: false, message: fault };
-  const unaccepted = manifest?.unaccepted_tables ?? [];
-  if (unaccepted.length > 0) {
-    const message = `holds tenants' rows in tables that nobody has accepted: ${unaccepted.join(', ')}`;
-    return { name, ok: false, message };
-  }
   const facts = [
     `${service.latency_ms ?? 0} ms`,
     `${manifest?.tables.length ?? 0} tables`,
     `fence: ${manifest?.fence ?? 'unknown'}`,
     ...(manifest?.reversible === false ? ['final once called'] : []),
+    ...(manifest?.unaccepted_tables.length
+      ? [`not accepted yet: ${manifest.unaccepted_tables.join(', ')}`]
+      : []),
     ...(manifest?.open_jobs.length ? [`${manifest.open_jobs.length} open jobs`] : []),
   ];
   return { name, ok: true, message: facts.join(', ') };

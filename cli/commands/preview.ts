@@ -17,7 +17,12 @@ export const preview: Command<{ tables?: boolean }, [tenant: string]> = async (
     if (!service.preview)
       return [service.name, '-', 0, out.colour(service.error?.message ?? 'no answer', 'red')];
     const refusals = service.preview.findings.filter((finding) => finding.severity === 'refusal');
-    const back = service.preview.reversible ? 'can be brought back until the pivot' : 'final once called';
+    const back =
+      service.role === 'tenant_directory'
+        ? 'goes last; suspended until then'
+        : service.preview.reversible
+          ? 'can be brought back until the pivot'
+          : 'final once called';
     const note =
       refusals.length > 0 ? out.colour(refusals.map((one) => one.message).join('; '), 'red') : out.dim(back);
     return [service.name, String(service.preview.tables.length), service.preview.total_rows, note];
