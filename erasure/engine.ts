@@ -51,9 +51,10 @@ export function createEngine(options: EngineOptions): Engine {
   return {
     preview: (tenantId) =>
       told(() =>
-        sessions.session(reading(), async (session) =>
-          previewTenant(session.client, await context.plans.read(session), key(tenantId)),
-        ),
+        sessions.session(reading(), async (session) => {
+          const plan = await context.plans.read(session);
+          return session.run((client) => previewTenant(client, plan, key(tenantId)));
+        }),
       ),
     advance: (request) =>
       told(() => {
@@ -83,7 +84,8 @@ export function createEngine(options: EngineOptions): Engine {
             tables: plan.tables.map(({ label, action, ownedBy }) => ({ table: label, action, ownedBy })),
             unacceptedTables: plan.unacceptedTables,
             findings: plan.findings,
-            openJobs: await context.ledger.openJobs(session),
+            // Without Lethe's schema the findings say so, and there are no jobs.
+            openJobs: plan.catalog.letheSchema.usage ? await context.ledger.openJobs(session) : [],
           };
         }),
       ),

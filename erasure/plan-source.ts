@@ -15,7 +15,10 @@ export class PlanSource {
 
   /** The plan of this moment. */
   async read(session: Session): Promise<Plan> {
-    const plan = makePlan(await readCatalog(session.client, this.declaration), this.declaration);
+    const plan = makePlan(
+      await session.run((client) => readCatalog(client, this.declaration)),
+      this.declaration,
+    );
     this.last = plan;
     return plan;
   }

@@ -1,6 +1,7 @@
 /** The first step of a job: everything that can be known beforehand is checked, and the tenant is fenced. */
 import type { EngineContext, Slice } from '../context.js';
 import { type AdvanceRequest, EngineError, type LedgerState } from '../engine-types.js';
+import { TryAgain } from '../errors.js';
 import type { LedgerRow } from '../ledger/record.js';
 import type { Plan } from '../plan/types.js';
 import { assertRunnable, assertSamePlan, deletedTables } from '../plan-source.js';
@@ -35,8 +36,7 @@ export async function begin(
     { tenantId, jobId, state, planHash: plan.hash },
     tables,
   );
-  // Somebody was faster: with this job, which then goes on, or with another, which then is found.
-  if (!inserted) return { kind: 'again' };
+  if (!inserted) throw somebodyWasFaster();
   await context.ledger.setTombstone(session, tenantId, jobId);
   if (other !== null) await inherit(context, session, slice, other);
   return { kind: 'again' };
@@ -58,11 +58,21 @@ async function inherit(
 }
 
 async function assertNoConflicts(session: Session, plan: Plan, tenantId: string): Promise<void> {
-  const [conflict] = await conflictsOf(session.client, plan, tenantId);
+  const [conflict] = await session.run((client) => conflictsOf(client, plan, tenantId));
   if (conflict === undefined) return;
   throw new EngineError('reference_conflict', `${conflict.message} ${conflict.remedy}`, {
     ...(conflict.table !== null && { table: conflict.table }),
   });
+}
+
+/** With this job, which then goes on, or with another, which then is found. */
+function somebodyWasFaster(): TryAgain {
+  return new TryAgain(
+    new EngineError(
+      'database_busy',
+      'Other requests begin deletions of this tenant all the time. Ask again.',
+    ),
+  );
 }
 
 function otherJobOpen({ jobId, state }: LedgerRow): EngineError {

@@ -2,6 +2,7 @@
 import type { EngineContext, Slice } from '../context.js';
 import { type AdvanceRequest, EngineError, type LedgerState } from '../engine-types.js';
 import { sqlstateOf, TryAgain } from '../errors.js';
+import { rehomed } from '../ledger/rehome.js';
 import { TRANSITIONS } from '../ledger/transitions.js';
 import { conflictsOf } from '../preview/conflicts.js';
 import { purgeStep } from '../purge/purge.js';
@@ -45,23 +46,25 @@ async function stepIn(
   if (answer === 'done') return { kind: 'end' };
   if (typeof answer === 'string') throw refused(answer, row?.state ?? 'absent', request);
   if (row === null) return begin(context, session, slice, request, answer.go);
+  if (!row.sameDatabase) {
+    await context.ledger.moveHere(session, await rehomed(session, row));
+    return { kind: 'again' };
+  }
   if (row.state !== answer.go) {
     await context.ledger.update(session, row.id, { state: answer.go });
     return { kind: 'again' };
   }
-  // Where a database came back elsewhere, its transaction ids mean nothing: the horizon is taken anew.
-  const horizon = row.sameDatabase ? row.horizon : null;
   if (request.target === 'restored') {
     await restoreRows(context, session, row);
     return { kind: 'end' };
   }
-  if (horizon === null) {
+  if (row.horizon === null) {
     await context.ledger.takeHorizon(session, row.id);
     return { kind: 'again' };
   }
   return request.target === 'staged'
-    ? stageStep(context, session, row, horizon, request.planHash)
-    : purgeStep(context, session, row, horizon);
+    ? stageStep(context, session, row, row.horizon, request.planHash)
+    : purgeStep(context, session, row, row.horizon);
 }
 
 function refused(
@@ -86,9 +89,10 @@ function mayBeConflict(error: unknown): boolean {
 
 /** Either rows that stay refer to the tenant's, or a row came in between and the step may be tried again. */
 async function refuseConflicts(context: EngineContext, slice: Slice, error: unknown): Promise<never> {
-  const [conflict] = await context.sessions.session(slice, async (session) =>
-    conflictsOf(session.client, await context.plans.read(session), slice.tenantId),
-  );
+  const [conflict] = await context.sessions.session(slice, async (session) => {
+    const plan = await context.plans.read(session);
+    return session.run((client) => conflictsOf(client, plan, slice.tenantId));
+  });
   if (conflict !== undefined) {
     throw new EngineError('reference_conflict', `${conflict.message} ${conflict.remedy}`, {
       ...(conflict.table !== null && { table: conflict.table }),

@@ -3,11 +3,10 @@ import type { CatalogTable, Column } from '../catalog/types.js';
 import type { ArchivedColumn } from '../ledger/record.js';
 import { ident } from '../quote.js';
 
-/** A column in an archive: its type, what is selected into it, what it is known by later. */
+/** A column on its way into an archive. */
 export interface ColumnPlan {
   readonly archived: ArchivedColumn;
-  /** Name in the archive: by number, since names may change. */
-  readonly target: string;
+  /** Its type in the archive. */
   readonly type: string;
   /** The value of the live column, of a row aliased `t`. */
   readonly value: string;
@@ -15,30 +14,32 @@ export interface ColumnPlan {
 
 /** Columns that are archived: all but generated ones, which PostgreSQL computes anew. */
 export function archivedColumns(table: CatalogTable): ColumnPlan[] {
-  return table.columns.filter((column) => !column.generated).map(columnPlan);
+  return table.columns
+    .filter((column) => !column.generated)
+    .map((column) => columnPlan(column, `c${column.attnum}`));
 }
 
-/** The named columns, in the order of the names. */
-export function namedColumns(table: CatalogTable, names: readonly string[]): ColumnPlan[] {
-  return names.flatMap((name) => {
-    const column = table.columns.find((one) => one.name === name);
-    return column === undefined ? [] : [columnPlan(column)];
-  });
+/** Columns of an archive of references: what a row is found by, and what was nulled in it. */
+export function referenceColumns(
+  table: CatalogTable,
+  key: readonly string[],
+  nulled: readonly string[],
+): { readonly key: ColumnPlan[]; readonly nulled: ColumnPlan[] } {
+  const named = (names: readonly string[], prefix: string) =>
+    names.flatMap((name, place) => {
+      const column = table.columns.find((one) => one.name === name);
+      return column === undefined ? [] : [columnPlan(column, `${prefix}${place + 1}`)];
+    });
+  return { key: named(key, 'k'), nulled: named(nulled, 'v') };
 }
 
-function columnPlan(column: Column): ColumnPlan {
-  const { attnum, name, builtIn, type } = column;
+// By number, not by name: names may be anything, and change.
+function columnPlan({ attnum, name, builtIn, type }: Column, stored: string): ColumnPlan {
   const value = `t.${ident(name)}`;
   return {
-    archived: { attnum, name, asText: !builtIn },
-    target: archiveColumn(attnum),
+    archived: { attnum, name, stored, asText: !builtIn },
     type: builtIn ? type : 'text',
     // An archive that depends on a type of the customer's would block the customer's own migration.
     value: builtIn ? value : `CAST(${value} AS text)`,
   };
-}
-
-/** Name of a column in an archive. */
-export function archiveColumn(attnum: number): string {
-  return `c${attnum}`;
 }

@@ -13,7 +13,7 @@ export async function createArchive(
   name: QualifiedName,
   columns: readonly ColumnPlan[],
 ): Promise<void> {
-  const definitions = columns.map(({ target, type }) => `${target} ${type}`).join(', ');
+  const definitions = columns.map(({ archived, type }) => `${archived.stored} ${type}`).join(', ');
   await session.query(`CREATE TABLE ${qualified(name)} (${definitions})`, [], {
     table: name.schema,
     privilege: 'CREATE',

@@ -5,6 +5,8 @@ import type { LedgerState, LedgerStatus, Waiting } from '../engine-types.js';
 export interface ArchivedColumn {
   readonly attnum: number;
   readonly name: string;
+  /** What it is called in the archive. */
+  readonly stored: string;
   /** Archived as text, where its type is not PostgreSQL's own. */
   readonly asText: boolean;
 }

@@ -145,9 +145,17 @@ export class LedgerStore {
   /** Takes the horizon: the transaction's own id, to be asked for in a transaction that does nothing else. */
   async takeHorizon(session: Session, id: string): Promise<void> {
     await session.query(
-      `UPDATE ${this.ledger} SET horizon = pg_current_xact_id(), horizon_passed_at = NULL, waiting = NULL,
-              database_oid = ${THIS_DATABASE}, system_identifier = ${THIS_CLUSTER} WHERE id = $1`,
+      `UPDATE ${this.ledger} SET horizon = pg_current_xact_id(), horizon_passed_at = NULL WHERE id = $1`,
       [id],
+    );
+  }
+
+  /** Writes down that the row belongs to this database now. */
+  async moveHere(session: Session, row: LedgerRow): Promise<void> {
+    await session.query(
+      `UPDATE ${this.ledger} SET archives = $2, saved_references = $3, horizon = NULL, horizon_passed_at = NULL,
+              upkeep = NULL, database_oid = ${THIS_DATABASE}, system_identifier = ${THIS_CLUSTER} WHERE id = $1`,
+      [row.id, JSON.stringify(row.archives), JSON.stringify(row.savedReferences)],
     );
   }
 

@@ -1,7 +1,6 @@
 /** An archive seen as its table would be: today's names, today's types. */
-import { archiveColumn } from '../archive/columns.js';
 import type { EngineContext } from '../context.js';
-import type { Archive, LedgerRow } from '../ledger/record.js';
+import type { Archive } from '../ledger/record.js';
 import { ident, qualified, shown } from '../quote.js';
 import { type LiveTable, liveColumn } from './live-tables.js';
 
@@ -18,23 +17,18 @@ export interface ArchiveView {
   readonly required: readonly string[];
 }
 
-export function archiveView(
-  context: EngineContext,
-  { sameDatabase }: LedgerRow,
-  archive: Archive,
-  table: LiveTable,
-): ArchiveView {
+export function archiveView(context: EngineContext, archive: Archive, table: LiveTable): ArchiveView {
   const columns = new Map<number, { name: string; value: string }>();
   const dropped: string[] = [];
   for (const column of archive.columns) {
-    const live = liveColumn(table, column, sameDatabase);
+    const live = liveColumn(table, column);
     if (live === null) {
       dropped.push(shown(column.name));
       continue;
     }
     // What has become a generated column is computed anew.
     if (live.generated) continue;
-    const stored = `a.${archiveColumn(column.attnum)}`;
+    const stored = `a.${column.stored}`;
     columns.set(live.attnum, {
       name: ident(live.name),
       value: column.asText ? `CAST(${stored} AS ${live.type})` : stored,

@@ -2,6 +2,7 @@
 import type { EngineContext } from '../context.js';
 import { LockTimeout, sqlstateOf } from '../errors.js';
 import type { LedgerRow, Restorable } from '../ledger/record.js';
+import { rehomed } from '../ledger/rehome.js';
 import { label } from '../quote.js';
 import type { Session } from '../session/session.js';
 import { type ArchiveView, archiveView } from './archive-view.js';
@@ -21,14 +22,14 @@ const MOST_REASONS = 50;
 export async function diagnose(
   context: EngineContext,
   session: Session,
-  row: LedgerRow,
+  written: LedgerRow,
 ): Promise<Restorable> {
-  if (!['staging', 'staged', 'restoring'].includes(row.state)) return null;
+  if (!['staging', 'staged', 'restoring'].includes(written.state)) return null;
+  const row = await rehomed(session, written);
   const filled = row.archives.filter(({ rows }) => rows > 0);
   const live = await liveTables(
     session,
     filled.map(({ table }) => table),
-    row.sameDatabase,
   );
   const reasons: string[] = [];
   const views: ArchiveView[] = [];
@@ -39,7 +40,7 @@ export async function diagnose(
       say('the table is gone');
       return;
     }
-    const view = archiveView(context, row, archive, table);
+    const view = archiveView(context, archive, table);
     for (const name of view.dropped) say(`column ${name} was dropped since`);
     for (const name of view.required) say(`column ${name} is new, may not be null, and has no default`);
     if (view.dropped.length === 0 && view.required.length === 0) views.push(view);

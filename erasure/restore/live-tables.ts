@@ -26,7 +26,6 @@ interface Row extends Omit<LiveTable, 'columns'> {
   readonly columns: LiveColumn[] | null;
 }
 
-// OIDs mean something in the database that they were noted in; elsewhere names count.
 const LIVE = `
   SELECT a.place, c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'p' AS partitioned,
          (SELECT json_agg(json_build_object('attnum', t.attnum, 'name', t.attname,
@@ -36,8 +35,8 @@ const LIVE = `
             FROM pg_attribute t LEFT JOIN pg_attrdef d ON d.adrelid = t.attrelid AND d.adnum = t.attnum
            WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) AS columns
     FROM json_to_recordset($1) AS a(place int, oid oid, schema text, name text)
-    JOIN pg_class c ON CASE WHEN $2 THEN c.oid = a.oid
-                            ELSE c.oid = to_regclass(format('%I.%I', a.schema, a.name)) END
+    JOIN pg_class c ON c.oid = CASE $2 WHEN 'oid' THEN a.oid
+                                       ELSE to_regclass(format('%I.%I', a.schema, a.name))::oid END
     JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE c.relkind IN ('r', 'p')`;
 
@@ -45,12 +44,12 @@ const LIVE = `
 export async function liveTables(
   session: Session,
   tables: readonly ArchivedTable[],
-  sameDatabase: boolean,
+  by: 'oid' | 'name' = 'oid',
 ): Promise<(LiveTable | null)[]> {
   if (tables.length === 0) return [];
   const { rows } = await session.query<Row>(LIVE, [
     JSON.stringify(tables.map((table, place) => ({ ...table, place }))),
-    sameDatabase,
+    by,
   ]);
   return tables.map((_, place) => {
     const row = rows.find((one) => one.place === place);
@@ -59,12 +58,6 @@ export async function liveTables(
 }
 
 /** The column that an archived one is now; null where it was dropped. */
-export function liveColumn(
-  table: LiveTable,
-  archived: ArchivedColumn,
-  sameDatabase: boolean,
-): LiveColumn | null {
-  const same = (column: LiveColumn) =>
-    sameDatabase ? column.attnum === archived.attnum : column.name === archived.name;
-  return table.columns.find(same) ?? null;
+export function liveColumn(table: LiveTable, { attnum }: ArchivedColumn): LiveColumn | null {
+  return table.columns.find((column) => column.attnum === attnum) ?? null;
 }

@@ -1,6 +1,4 @@
 /** Sets references back that were nulled at stage, where nobody has given them another value since. */
-import { archiveColumn } from '../archive/columns.js';
-import { referenceColumn } from '../archive/reference-columns.js';
 import type { EngineContext } from '../context.js';
 import type { LedgerRow, SavedReference } from '../ledger/record.js';
 import { ident, label, qualified } from '../quote.js';
@@ -17,24 +15,18 @@ export async function setReferencesBack(
   const live = await liveTables(
     session,
     saved.map(({ table }) => table),
-    row.sameDatabase,
   );
   for (const [place, reference] of saved.entries()) {
     const table = live[place];
-    const sql = table && setBack(context, row, reference, table);
+    const sql = table && setBack(context, reference, table);
     if (sql) await session.query(sql, [], { table: label(table), privilege: 'UPDATE' });
   }
 }
 
-function setBack(
-  context: EngineContext,
-  { sameDatabase }: LedgerRow,
-  reference: SavedReference,
-  table: LiveTable,
-): string | null {
-  const all = [...reference.key, ...reference.columns].map((column, place) => {
-    const live = liveColumn(table, column, sameDatabase);
-    const stored = `a.${referenceColumn(place, archiveColumn(column.attnum))}`;
+function setBack(context: EngineContext, reference: SavedReference, table: LiveTable): string | null {
+  const all = [...reference.key, ...reference.columns].map((column) => {
+    const live = liveColumn(table, column);
+    const stored = `a.${column.stored}`;
     return live && { live, value: column.asText ? `CAST(${stored} AS ${live.type})` : stored };
   });
   const found = all.filter((one): one is { live: LiveColumn; value: string } => one !== null);

@@ -16,9 +16,8 @@ export async function restoreRows(context: EngineContext, session: Session, row:
   const live = await liveTables(
     session,
     filled.map(({ table }) => table),
-    row.sameDatabase,
   );
-  const insertions = filled.map((archive, place) => insertionOf(context, row, archive, live[place] ?? null));
+  const insertions = filled.map((archive, place) => insertionOf(context, archive, live[place] ?? null));
   // Parents first: the order of deletion backwards.
   const units = [...new Set(filled.map(({ unit }) => unit))].sort((one, other) => other - one);
   for (const unit of units) {
@@ -49,14 +48,9 @@ interface Insertion {
   readonly sql: string;
 }
 
-function insertionOf(
-  context: EngineContext,
-  row: LedgerRow,
-  archive: Archive,
-  table: LiveTable | null,
-): Insertion {
+function insertionOf(context: EngineContext, archive: Archive, table: LiveTable | null): Insertion {
   if (table === null) throw conflict(label(archive.table), archive.rows, 'the table is gone');
-  const { columns, dropped, source } = archiveView(context, row, archive, table);
+  const { columns, dropped, source } = archiveView(context, archive, table);
   if (dropped.length > 0)
     throw conflict(label(table), archive.rows, `column ${dropped.join(', ')} was dropped since`);
   const all = [...columns.values()];

@@ -41,7 +41,7 @@ export class Session {
   private lockTimeoutMs: number;
 
   constructor(
-    readonly client: pg.ClientBase,
+    private readonly client: pg.ClientBase,
     private readonly pid: number,
     private readonly scope: Scope,
     private readonly options: SessionOptions,
@@ -52,11 +52,16 @@ export class Session {
   }
 
   /** Runs one statement. A wait for a lock that lasts too long is a `LockTimeout`. */
-  async query<Row extends pg.QueryResultRow>(
+  query<Row extends pg.QueryResultRow>(
     text: string,
     values: readonly unknown[] = [],
     about: About = {},
   ): Promise<pg.QueryResult<Row>> {
+    return this.run((client) => client.query<Row>(text, [...values]), about);
+  }
+
+  /** The same for those who bring their own statements. */
+  async run<T>(work: (client: pg.ClientBase) => Promise<T>, about: About = {}): Promise<T> {
     await this.shortenLockTimeout();
     let blockers: readonly string[] = [];
     let waitedFor = about.table ?? null;
@@ -66,7 +71,7 @@ export class Session {
         this.observers,
         this.pid,
         firstLookMs,
-        () => this.client.query<Row>(text, [...values]),
+        () => work(this.client),
         (wait) => {
           blockers = wait.blockers;
           waitedFor = about.table ?? wait.table;
@@ -103,6 +108,7 @@ export class Sessions {
       connectionString: options.databaseUrl,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
+      options: '-c search_path=pg_catalog',
       fallback_application_name: `lethe ${options.name}`,
     };
     this.pool = new pg.Pool({ ...config, max: options.poolSize });
@@ -167,14 +173,14 @@ export class Sessions {
   /** One transaction, committed if `work` ends well. */
   async transaction<T>(scope: Scope, work: (session: Session) => Promise<T>): Promise<T> {
     return this.session(scope, async (session) => {
-      await session.client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
+      await session.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
       try {
         const result = await work(session);
-        const { command } = await session.client.query('COMMIT');
+        const { command } = await session.query('COMMIT');
         if (command !== 'COMMIT') throw new Error('PostgreSQL rolled back where a commit was asked for.');
         return result;
       } catch (error) {
-        await session.client.query('ROLLBACK').catch(() => undefined);
+        await session.query('ROLLBACK').catch(() => undefined);
         throw error;
       }
     });

@@ -1,6 +1,5 @@
 /** Moves all rows of a tenant that are there now, in one transaction: into archives, or away for good. */
 import { archivedColumns } from '../archive/columns.js';
-import { referenceColumn } from '../archive/reference-columns.js';
 import { archiveName, createArchive } from '../archive/tables.js';
 import type { EngineContext } from '../context.js';
 import type { Archive, LedgerRow, SavedReference } from '../ledger/record.js';
@@ -9,9 +8,9 @@ import { deletedTables } from '../plan-source.js';
 import { qualified } from '../quote.js';
 import { ownedRows, rowsOf } from '../selection.js';
 import type { Session } from '../session/session.js';
-import { type ReferenceWork, referenceColumns, referenceWork, takeReferences } from './references.js';
+import { type ReferenceWork, referenceWork, savedColumns, takeReferences } from './references.js';
 import { TransactionCounts } from './transaction-counts.js';
-import { moveUnit, tablesOf } from './unit.js';
+import { lockActedOn, moveUnit, tablesOf } from './unit.js';
 
 export interface Moved {
   /** Rows in this pass. */
@@ -49,14 +48,10 @@ export async function move(options: MoveOptions): Promise<Moved> {
   const work = new Move(options);
   if (found.size === 0) return work.result();
   const counts = await TransactionCounts.begin(session, plan);
-  const references = await referencesWithRows(session, plan, row.tenantId, found);
   for (const [place, unit] of plan.units.entries()) {
     if (!unit.tableOids.some((oid) => found.has(oid))) continue;
-    for (const one of references.filter(({ reference }) =>
-      unit.tableOids.includes(reference.key.parentOid),
-    )) {
-      await work.saveReferences(one);
-    }
+    await lockActedOn(session, plan, unit, row.tenantId);
+    for (const one of await referencesInto(session, plan, row.tenantId, unit)) await work.saveReferences(one);
     await work.moveUnit(unit, place, mode);
   }
   // Checks that wait for the end happen now: what the ledger says has to be final.
@@ -118,19 +113,15 @@ class Move {
     let name: string | null = null;
     if (mode === 'archive') {
       name = archiveName('references', row.id, this.savedReferences.length + 1);
-      const { key, columns } = referenceColumns(work);
-      const all = [...key, ...columns].map((column, place) => ({
-        ...column,
-        target: referenceColumn(place, column.target),
-      }));
-      await createArchive(session, { schema, name }, all);
+      const { key, nulled } = savedColumns(work);
+      await createArchive(session, { schema, name }, [...key, ...nulled]);
       this.savedReferences.push({
         archive: name,
         table: { oid: child.oid, schema: child.schema, name: child.name },
         constraint: reference.key.name,
         rows: 0,
         key: key.map(({ archived }) => archived),
-        columns: columns.map(({ archived }) => archived),
+        columns: nulled.map(({ archived }) => archived),
         became: reference.key.onDelete === 'set_default' && reference.nulledBy === 'key' ? 'default' : 'null',
       });
     }
@@ -154,13 +145,14 @@ class Move {
   }
 }
 
-async function referencesWithRows(
+/** References into the unit's tables by rows that stay. Asked once the unit's rows are locked. */
+async function referencesInto(
   session: Session,
   plan: Plan,
   tenantId: string,
-  found: ReadonlySet<number>,
+  { tableOids }: Unit,
 ): Promise<ReferenceWork[]> {
-  const all = referenceWork(plan).filter(({ reference }) => found.has(reference.key.parentOid));
+  const all = referenceWork(plan).filter(({ reference }) => tableOids.includes(reference.key.parentOid));
   const exists = await existing(
     session,
     all.map(({ from, condition }) => `${from} WHERE ${condition}`),

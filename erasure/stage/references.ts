@@ -1,6 +1,5 @@
 /** References to the tenant's rows in rows that stay: the values are saved, and nulled. */
-import { type ColumnPlan, namedColumns } from '../archive/columns.js';
-import { referenceColumn } from '../archive/reference-columns.js';
+import { type ColumnPlan, referenceColumns } from '../archive/columns.js';
 import type { CatalogTable } from '../catalog/types.js';
 import { EngineError } from '../engine-types.js';
 import { TryAgain } from '../errors.js';
@@ -38,24 +37,17 @@ export function referenceWork(plan: Plan): ReferenceWork[] {
   });
 }
 
-export interface ReferenceColumns {
+/** What is saved of a reference. Throws where a referencing row could not be found again. */
+export function savedColumns({ reference, child }: ReferenceWork): {
   readonly key: readonly ColumnPlan[];
-  readonly columns: readonly ColumnPlan[];
-}
-
-/** Throws where a referencing row could not be found again. */
-export function referenceColumns({ reference, child }: ReferenceWork): ReferenceColumns {
-  if (child.primaryKey === null) {
-    throw new EngineError(
-      'plan_refused',
-      `Rows of ${label(child)} refer to the tenant's and would be set to null; without a primary key they could not be found again at a restore. Give the table a primary key, or change these rows.`,
-      { table: label(child) },
-    );
-  }
-  return {
-    key: namedColumns(child, child.primaryKey),
-    columns: namedColumns(child, reference.columns),
-  };
+  readonly nulled: readonly ColumnPlan[];
+} {
+  if (child.primaryKey !== null) return referenceColumns(child, child.primaryKey, reference.columns);
+  throw new EngineError(
+    'plan_refused',
+    `Rows of ${label(child)} refer to the tenant's and would be set to null; without a primary key they could not be found again at a restore. Give the table a primary key, or change these rows.`,
+    { table: label(child) },
+  );
 }
 
 /**
@@ -80,13 +72,10 @@ export async function takeReferences(
     );
     rows = counted.rows[0]?.rows ?? 0;
   } else {
-    const { key, columns } = referenceColumns(work);
-    const all = [...key, ...columns].map(({ target, value }, place) => ({
-      target: referenceColumn(place, target),
-      value,
-    }));
+    const { key, nulled } = savedColumns(work);
+    const all = [...key, ...nulled];
     const saved = await session.query(
-      `INSERT INTO ${archive} (${all.map(({ target }) => target).join(', ')})
+      `INSERT INTO ${archive} (${all.map(({ archived }) => archived.stored).join(', ')})
        SELECT ${all.map(({ value }) => value).join(', ')} ${locked}`,
       [tenantId],
       about,

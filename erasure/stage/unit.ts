@@ -1,11 +1,13 @@
 /** Moves the tenant's rows of one unit: tables that acting keys or a cycle tie, or a single one. */
 
 import { archivedColumns } from '../archive/columns.js';
-import type { CatalogTable } from '../catalog/types.js';
+import type { CatalogTable, KeyAction } from '../catalog/types.js';
 import type { Plan, Unit } from '../plan/types.js';
 import { label } from '../quote.js';
 import { ownedRows, rowsOf } from '../selection.js';
 import type { Session } from '../session/session.js';
+
+const ACTING: ReadonlySet<KeyAction> = new Set(['cascade', 'set_null', 'set_default']);
 
 /** Where the rows of a table go: the archive's qualified name, or nowhere. */
 export type Destination = (table: CatalogTable) => string | null;
@@ -22,7 +24,6 @@ export async function moveUnit(
   destination: Destination,
 ): Promise<Map<number, number>> {
   const tables = tablesOf(plan, unit);
-  await lockActedOn(session, plan, tables, tenantId);
   const parts = tables.map((table, place) => moveOf(plan, table, place, destination(table)));
   const about = { table: tables.map(label).join(', '), privilege: 'DELETE' };
   const [first, ...others] = parts;
@@ -45,21 +46,16 @@ export function tablesOf(plan: Plan, unit: Unit): CatalogTable[] {
 }
 
 /**
- * Rows that others refer to by a key that acts are locked before the statement that deletes them takes its snapshot.
- * So a child that somebody inserts meanwhile is either seen by it or waits for us, and none is cascaded away unseen.
+ * Locks rows that others refer to by a key that acts, or that we null, before the statements that save and delete take
+ * their snapshots. So what somebody inserts meanwhile is either seen by them or waits for us: nothing is cascaded away
+ * or set to null unseen.
  */
-async function lockActedOn(
-  session: Session,
-  plan: Plan,
-  tables: readonly CatalogTable[],
-  tenantId: string,
-): Promise<void> {
-  for (const table of tables) {
+export async function lockActedOn(session: Session, plan: Plan, unit: Unit, tenantId: string): Promise<void> {
+  const nulled = new Set(plan.references.map(({ key }) => key.oid));
+  for (const table of tablesOf(plan, unit)) {
     const acting = plan.catalog.foreignKeys.some(
       (key) =>
-        key.parentOid === table.oid &&
-        key.enforced &&
-        (key.onDelete === 'cascade' || key.onDelete === 'set_null' || key.onDelete === 'set_default'),
+        key.parentOid === table.oid && key.enforced && (ACTING.has(key.onDelete) || nulled.has(key.oid)),
     );
     if (!acting) continue;
     await session.query(
@@ -84,8 +80,8 @@ function moveOf(plan: Plan, table: CatalogTable, place: number, archive: string 
     return { alone: deletion, ctes: `d${place} AS (${deletion} RETURNING 1)`, count: count('d') };
   }
   const columns = archivedColumns(table);
-  const targets = columns.map(({ target }) => target).join(', ');
-  const values = columns.map(({ value, target }) => `${value} AS ${target}`).join(', ');
+  const targets = columns.map(({ archived }) => archived.stored).join(', ');
+  const values = columns.map(({ value, archived }) => `${value} AS ${archived.stored}`).join(', ');
   const deleted = `d${place} AS (${deletion} RETURNING ${values})`;
   const insertion = `INSERT INTO ${archive} (${targets}) SELECT ${targets} FROM d${place}`;
   return {

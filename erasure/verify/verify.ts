@@ -2,6 +2,7 @@
 import type { EngineContext, Slice } from '../context.js';
 import type { Verification, Waiting } from '../engine-types.js';
 import type { LedgerRow } from '../ledger/record.js';
+import { rehomed } from '../ledger/rehome.js';
 import type { Plan } from '../plan/types.js';
 import { deletedTables } from '../plan-source.js';
 import { countEach } from '../preview/counts.js';
@@ -20,7 +21,9 @@ export async function verify(
   return context.sessions.session(slice, async (session) => {
     // Counted after the horizon was looked at: what came before it is there by now.
     const plan = await context.plans.read(session);
-    const rows = await context.ledger.ofTenantId(session, tenantId);
+    const written = await context.ledger.ofTenantId(session, tenantId);
+    const rows = [];
+    for (const row of written) rows.push(await rehomed(session, row));
     const tables = await countTables(context, session, plan, rows, tenantId);
     const rowsLeft = tables.reduce((sum, { liveRows, archivedRows }) => sum + liveRows + archivedRows, 0);
     return { tenantId, jobId, clean: rowsLeft === 0, rowsLeft, tables, ...horizon, verifiedAt: new Date() };
@@ -39,11 +42,14 @@ async function horizonOf(context: EngineContext, slice: Slice): Promise<Horizon>
   const find = (session: Session, lock: boolean) =>
     context.ledger.find(session, slice.tenantId, slice.jobId, lock);
   let row = await context.sessions.session(slice, (session) => find(session, false));
-  if (row !== null && !row.sameDatabase && row.horizon !== null) {
-    // Of another database: taken anew.
+  if (row !== null && !row.sameDatabase) {
+    await context.sessions.transaction(slice, async (session) => {
+      const locked = await find(session, true);
+      if (locked !== null) await context.ledger.moveHere(session, await rehomed(session, locked));
+    });
     row = await context.sessions.transaction(slice, async (session) => {
       const locked = await find(session, true);
-      if (locked !== null && !locked.sameDatabase) await context.ledger.takeHorizon(session, locked.id);
+      if (locked?.horizon === null) await context.ledger.takeHorizon(session, locked.id);
       return find(session, false);
     });
   }
@@ -66,13 +72,17 @@ async function countTables(
   const schema = context.declaration.letheSchema;
   const tables = deletedTables(plan);
   const archives = rows.flatMap((row) => row.archives);
-  const counts = await countEach(
-    session.client,
-    [
-      ...tables.map(({ table }) => `${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')}`),
-      ...archives.map(({ archive }) => `${qualified({ schema, name: archive })} WHERE $1::text IS NOT NULL`),
-    ],
-    tenantId,
+  const counts = await session.run((client) =>
+    countEach(
+      client,
+      [
+        ...tables.map(({ table }) => `${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')}`),
+        ...archives.map(
+          ({ archive }) => `${qualified({ schema, name: archive })} WHERE $1::text IS NOT NULL`,
+        ),
+      ],
+      tenantId,
+    ),
   );
   const archived = new Map<string, number>();
   archives.forEach(({ table }, place) => {
