@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { PROBLEM_CODES, PROBLEMS, type ProblemCode, type Retry } from '../../protocol/problems.js';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/errors.md'), 'utf8');
-const rows = [...page.matchAll(/^\| `(\w+)` \| (\d{3}) \| (no|yes|keys) \| (.+) \|$/gm)].map(
+const rows = [...page.matchAll(/^\| `(\w+)` +\| (\d{3}) +\| (no|yes|keys) +\| (.+?) +\|$/gm)].map(
   ([, code = '', status = '', again = '', meaning = '']) => ({
     code,
     status: Number(status),
