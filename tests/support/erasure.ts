@@ -12,6 +12,7 @@ import type {
 } from '../../erasure/engine-types.js';
 import { installSql } from '../../erasure/install/install-sql.js';
 import { ident, qualified } from '../../erasure/quote.js';
+import { until } from './conditions.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
 import { withSuperuser } from './test-databases.js';
 
@@ -152,4 +153,34 @@ export async function reach(engine: Engine, job: Job, target: Target): Promise<L
     if (status.state === target) return status;
   }
   throw new Error(`The job did not become ${target} within 20 requests.`);
+}
+
+/** Waits until a session of the engine that works on the job waits for a lock; gives its process id. */
+export function untilBlocked(db: ErasureDatabase, { jobId }: Job): Promise<number> {
+  return until(
+    async () => {
+      const { rows } = await db.admin.query<{ pid: number }>(
+        `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+            AND application_name LIKE '%' || $1 || '%'`,
+        [jobId],
+      );
+      return rows[0]?.pid;
+    },
+    { what: 'the engine to wait for a lock', everyMs: 20 },
+  );
+}
+
+/** Waits until this session, which is not the engine's, waits for a lock. */
+export async function untilWaiting(db: ErasureDatabase, client: pg.Client): Promise<void> {
+  const pid = (client as unknown as { processID: number }).processID;
+  await until(
+    async () => {
+      const { rows } = await db.admin.query<{ waits: boolean }>(
+        `SELECT wait_event_type = 'Lock' AS waits FROM pg_stat_activity WHERE pid = $1`,
+        [pid],
+      );
+      return rows[0]?.waits;
+    },
+    { what: 'a writer to wait for a lock', everyMs: 20 },
+  );
 }
