@@ -2,13 +2,15 @@
 
 export type Edges = ReadonlyMap<number, readonly number[]>;
 
-/** A graph from pairs; every node that is named is in it. */
+/** A graph from pairs of given nodes, others left out; in the order of the nodes, whatever that of the pairs. */
 export function edgesOf(nodes: readonly number[], pairs: Iterable<readonly [number, number]>): Edges {
-  const edges = new Map<number, number[]>(nodes.map((node) => [node, []]));
+  const place = new Map(nodes.map((node, index) => [node, index]));
+  const edges = new Map<number, Set<number>>(nodes.map((node) => [node, new Set()]));
   for (const [from, to] of pairs) {
-    if (edges.has(to)) edges.get(from)?.push(to);
+    if (place.has(to)) edges.get(from)?.add(to);
   }
-  return edges;
+  const inOrder = (a: number, b: number) => (place.get(a) ?? 0) - (place.get(b) ?? 0);
+  return new Map([...edges].map(([node, next]) => [node, [...next].sort(inOrder)]));
 }
 
 /**
