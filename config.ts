@@ -218,6 +218,16 @@ export function childEnvironment(additions: Environment = {}): Record<string, st
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
+/** Every variable that a process reads, by the process; `docs/configuration.md` has a section for each. */
+export const VARIABLES = {
+  api: apiVariables.shape,
+  worker: workerVariables.shape,
+  services: serviceVariables.shape,
+  local: localVariables.shape,
+  migrations: migrateVariables.shape,
+  cli: cliVariables.shape,
+} as const;
+
 /** Configuration of `lethe`. */
 export type CliConfig = z.output<typeof cliVariables>;
 /** Throws `ConfigurationError` that lists every fault. */

@@ -1,5 +1,17 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ConfigurationError, readApiConfig, readServicesConfig, readWorkerConfig } from '../../config.js';
+import {
+  ConfigurationError,
+  readApiConfig,
+  readCliConfig,
+  readLocalConfig,
+  readMigrateConfig,
+  readServicesConfig,
+  readWorkerConfig,
+  VARIABLES,
+} from '../../config.js';
+import { parseDuration } from '../../protocol/duration.js';
 
 const platform = {
   RECORDS_DATABASE_URL: 'postgres://records:secret@127.0.0.1:5432/lethe',
@@ -72,5 +84,94 @@ describe('configuration', () => {
       { name: 'orders', port: 8101, databaseUrl },
       { name: 'alert_processor', port: 8102, databaseUrl },
     ]);
+  });
+});
+
+describe('a fault of the configuration', () => {
+  it.each([
+    ['API_PORT', '70000', 'should be a port number'],
+    ['API_PORT', '80.5', 'should be a port number'],
+    ['RATE_LIMIT_PER_MINUTE', '0', 'should be a whole number from 1 to 1000000'],
+    ['LOG_LEVEL', 'loud', 'should be fatal, error, warn, info, debug, trace or silent'],
+    ['RESTORE_WINDOW', '72', 'should be a duration such as 30s, 15m, 72h or 7d'],
+    ['RESTORE_WINDOW', '-1h', 'should be a duration such as 30s, 15m, 72h or 7d'],
+    ['REQUIRE_APPROVAL', 'yes', 'should be true or false'],
+    ['TENANT_KEY_SECRET', 'short', 'should be a secret of at least 32 characters'],
+  ])('names the variable and what it should be: %s=%s', (name, value, message) => {
+    const environment = { ...platform, TOKEN_ISSUERS_FILE: 'issuers.json', [name]: value };
+    expect(faultsOf(() => readApiConfig(environment))).toEqual([`${name} ${message}`]);
+  });
+
+  it('is found in each reader', () => {
+    expect(faultsOf(() => readMigrateConfig({}))).toEqual([
+      'DATABASE_URL is missing: should be a PostgreSQL URL: postgres://user:password@host:port/database',
+      'RECORDS_PASSWORD is missing: it has to be set',
+      'SERVICES_PASSWORD is missing: it has to be set',
+    ]);
+    expect(faultsOf(() => readLocalConfig({ TEMPORAL_ADDRESS: 'http://x' }))).toEqual([
+      'TEMPORAL_ADDRESS should be host:port',
+    ]);
+    expect(faultsOf(() => readCliConfig({ API_URL: 'ftp://x' }))).toEqual([
+      'API_URL should be the address of the API, e.g. http://127.0.0.1:8080',
+    ]);
+    expect(faultsOf(() => readServicesConfig({ SERVE: 'orders' }))).toEqual([
+      'SERVE should be name:port, several with commas',
+      'PLATFORM_JWKS is missing: it has to be set',
+      'ORDERS_DATABASE_URL is missing: should be a PostgreSQL URL: postgres://user:password@host:port/database',
+    ]);
+  });
+});
+
+describe('docs/configuration.md', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8');
+  const sections = new Map(
+    page.split(/^## /m).map((section) => [section.split('\n')[0] ?? '', rowsOf(section)] as const),
+  );
+  const SECTIONS = {
+    api: ['Every process', 'API and worker', 'API'],
+    worker: ['Every process', 'API and worker', 'Worker'],
+    services: ['Every process', 'Services'],
+    local: ['Every process', 'Laptop (`npm start`, `npm run demo`, `npm test`)'],
+    migrations: ['Every process', 'Migrations (`prisma/migrate-cli.ts`)'],
+    cli: ['Every process', 'Command line'],
+  } as const;
+  const variables = Object.entries(VARIABLES).flatMap(([process, shape]) =>
+    Object.entries(shape).map(([name, schema]) => ({
+      process: process as keyof typeof SECTIONS,
+      name,
+      schema,
+    })),
+  );
+
+  /** Name to default, as written; where a row has several names, to none. */
+  function rowsOf(section: string): Map<string, string | null> {
+    const rows = [...section.matchAll(/^\| (`.+?`) +\| (.*?) +\| .* \|$/gm)];
+    return new Map(
+      rows.flatMap(([, names = '', written = '']) => {
+        const single = [...names.matchAll(/`([A-Z_]+)`/g)].map((match) => match[1] ?? '');
+        const value = /^`([^`]+)`$/.exec(written)?.[1] ?? null;
+        return single.map((name) => [name, single.length === 1 ? value : null] as const);
+      }),
+    );
+  }
+
+  it('is read at all', () => {
+    expect(variables.length).toBeGreaterThan(40);
+  });
+
+  it.each(variables)('has $name of $process, with the default that it has', ({ process, name, schema }) => {
+    const section = SECTIONS[process].find((title) => sections.get(title)?.has(name));
+    expect(section, `${name} stands in none of ${SECTIONS[process].join(', ')}`).toBeDefined();
+    const written = sections.get(section ?? '')?.get(name) ?? null;
+    const found = schema.safeParse(undefined);
+    if (written === null || name === 'API_URL') return;
+    expect(found.success).toBe(true);
+    expect([written, Number(written), parseDuration(written), written === 'true']).toContain(found.data);
+  });
+
+  it('has no variable that nobody reads', () => {
+    const known = new Set(variables.map(({ name }) => name));
+    const documented = [...sections.values()].flatMap((rows) => [...rows.keys()]);
+    expect(documented.filter((name) => !known.has(name) && !name.startsWith('TEMPORAL_'))).toEqual([]);
   });
 });
