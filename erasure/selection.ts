@@ -1,10 +1,21 @@
 /** Which rows are a tenant's, as SQL: the one place that says so, for counting, moving and verifying. */
-import type { CatalogTable, ForeignKey } from './catalog/types.js';
+import type { ForeignKey } from './catalog/types.js';
 import { cycles, edgesOf } from './plan/graph.js';
 import type { OwnedTable, Ownership, Plan } from './plan/types.js';
-import { ident, literal, type QualifiedName, qualified } from './quote.js';
+import { ident, qualified } from './quote.js';
+import {
+  EQUALS,
+  equalities,
+  keysOf,
+  onPartition,
+  refersTo,
+  rowsOf,
+  type Source,
+  TENANT_TYPES,
+  version,
+} from './selection-sql.js';
 
-const EQUALS = 'OPERATOR(pg_catalog.=)';
+export { rowsOf };
 
 /**
  * A condition that is true for the tenant's rows of that table, and false or null for all others. The table stands in
@@ -24,17 +35,9 @@ export function refersToOwned(plan: Plan, key: ForeignKey, alias: string): strin
   return new Selection(plan).refersToOwned(key, ident(alias));
 }
 
-/** What stands after FROM for a table's rows and no others: inheritance children are tables of their own. */
-export function rowsOf(table: CatalogTable): string {
-  return table.kind === 'partitioned' ? qualified(table) : `ONLY ${qualified(table)}`;
-}
-
-/** Rows that a key may refer to, as part of a sub-select. */
-interface Source {
-  readonly recursion?: string;
-  readonly from: string;
-  readonly column: (name: string) => string;
-  readonly condition: string;
+/** The opposite. A key that is null refers to nothing. */
+export function notReferringToOwned(plan: Plan, key: ForeignKey, alias: string): string {
+  return new Selection(plan).notReferringToOwned(key, ident(alias));
 }
 
 class Selection {
@@ -42,11 +45,16 @@ class Selection {
   /** For tables whose ownership leads back to themselves: the number of their cycle. */
   private readonly cycleOf: ReadonlyMap<number, number>;
   private readonly tenantType: Plan['tenantType'];
+  /** Every key that refers to rows of tenants. */
+  private readonly keys: readonly ForeignKey[];
+  /** Rows of tables that are named several times in the sub-select that is being written. */
+  private shared: Map<number, { name: string; rows: string }> | null = null;
   private aliases = 0;
 
   constructor(plan: Plan) {
     this.owned = new Map(plan.ownedTables.map((owned) => [owned.table.oid, owned]));
     this.tenantType = plan.tenantType;
+    this.keys = plan.catalog.foreignKeys.filter((key) => this.owned.has(key.parentOid));
     const pairs = plan.ownedTables.flatMap(({ ownership }) =>
       keysOf(ownership).map((key) => [key.childOid, key.parentOid] as const),
     );
@@ -72,7 +80,7 @@ class Selection {
       .map((one) =>
         one.kind === 'tenant_column'
           ? `(${this.says(one, alias)}) IS NOT TRUE`
-          : `NOT ${refersTo(one.key, alias, this.sourcesOf(one.key), true)}`,
+          : this.notReferringToOwned(one.key, alias),
       )
       .join(' AND ');
   }
@@ -81,9 +89,13 @@ class Selection {
     return refersTo(key, alias, this.ownedParents(key));
   }
 
+  notReferringToOwned(key: ForeignKey, alias: string): string {
+    return `NOT ${refersTo(key, alias, this.sourcesOf(key), true)}`;
+  }
+
   private says(ownership: Ownership, alias: string): string {
     return ownership.kind === 'tenant_column'
-      ? `${alias}.${ident(ownership.column)} ${EQUALS} $1::pg_catalog.text::pg_catalog.${TYPES[this.tenantType]}`
+      ? `${alias}.${ident(ownership.column)} ${EQUALS} $1::pg_catalog.text::pg_catalog.${TENANT_TYPES[this.tenantType]}`
       : refersTo(ownership.key, alias, this.sourcesOf(ownership.key));
   }
 
@@ -93,15 +105,64 @@ class Selection {
   }
 
   private ownedParents(key: ForeignKey): readonly Source[] {
-    const { table, ownership } = this.ownedTable(key.parentOid);
-    return ownership.map((one): Source => {
+    const parent = this.ownedTable(key.parentOid);
+    const shared = this.sharedRows(parent, key);
+    if (shared !== null) return [shared];
+    return parent.ownership.map((one): Source => {
       const inner = this.alias();
       return {
-        from: `${key.parentPartition ? qualified(key.parentPartition) : rowsOf(table)} AS ${inner}`,
+        from: `${key.parentPartition ? qualified(key.parentPartition) : rowsOf(parent.table)} AS ${inner}`,
         column: (name) => `${inner}.${ident(name)}`,
-        condition: this.says(one, inner),
+        conditions: [this.says(one, inner)],
       };
     });
+  }
+
+  /**
+   * Where tables of several owners hang on tables of several owners, ways multiply with every hop. There, the rows of
+   * each such table are selected once, in a WITH around the first.
+   */
+  private sharedRows(parent: OwnedTable, key: ForeignKey): Source | null {
+    if (!this.hasManyWays(parent) || key.parentPartition !== null) return null;
+    const inner = this.alias();
+    const column = (name: string) => `${inner}.${ident(name)}`;
+    const outermost = this.shared === null;
+    this.shared ??= new Map();
+    const name = this.shared.get(parent.table.oid)?.name ?? this.share(parent, this.shared);
+    if (!outermost) return { from: `${name} AS ${inner}`, column, conditions: [] };
+    const definitions = [...this.shared.values()].map((one) => `${one.name} AS (${one.rows})`).join(', ');
+    this.shared = null;
+    return { from: `(WITH ${definitions} SELECT * FROM ${name}) AS ${inner}`, column, conditions: [] };
+  }
+
+  private share(
+    { table, ownership }: OwnedTable,
+    shared: Map<number, { name: string; rows: string }>,
+  ): string {
+    const name = this.alias();
+    const referenced = table.columns.filter((column) =>
+      this.keys.some((key) => key.parentOid === table.oid && key.parentColumns.includes(column.name)),
+    );
+    const rows = ownership.map((one) => {
+      const inner = this.alias();
+      const shown = referenced.map((column) => `${inner}.${ident(column.name)}`).join(', ');
+      return `SELECT ${shown} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(one, inner)}`;
+    });
+    shared.set(table.oid, { name, rows: rows.join(' UNION ALL ') });
+    return name;
+  }
+
+  /** Whether a table and one that its rows hang on have several owners each. */
+  private hasManyWays({ table, ownership }: OwnedTable): boolean {
+    if (ownership.length < 2) return false;
+    const above = new Set([table.oid]);
+    for (const oid of above) {
+      for (const key of keysOf(this.ownedTable(oid).ownership)) {
+        if (!above.has(key.parentOid) && this.ownedTable(key.parentOid).ownership.length > 1) return true;
+        above.add(key.parentOid);
+      }
+    }
+    return false;
   }
 
   private isOfCycle(key: ForeignKey): boolean {
@@ -168,7 +229,7 @@ class Selection {
       recursion: `WITH RECURSIVE ${reached} AS ((${begin.join(' UNION ALL ')}) UNION (${step})) `,
       from: reached,
       column: marksOf(key.parentOid),
-      condition: `${reached}.member = ${place.get(key.parentOid)}`,
+      conditions: [`${reached}.member = ${place.get(key.parentOid)}`],
     };
   }
 
@@ -183,63 +244,4 @@ class Selection {
     this.aliases += 1;
     return `lethe_${this.aliases}`;
   }
-}
-
-function keysOf(ownership: readonly Ownership[]): ForeignKey[] {
-  return ownership.flatMap((one) => (one.kind === 'reference' ? [one.key] : []));
-}
-
-const TYPES = { uuid: 'uuid', text: 'text', integer: 'int4', bigint: 'int8' } as const;
-
-/**
- * Whether the child's row refers to one of the sources' rows: where the key's operators are plain equality a semi-join
- * by the values, which PostgreSQL can make unique and begin from.
- */
-function refersTo(key: ForeignKey, alias: string, sources: readonly Source[], exists = false): string {
-  const byValue = !exists && key.operators.every((operator) => operator === EQUALS);
-  const rows = sources
-    .map(({ recursion = '', from, column, condition }) =>
-      byValue
-        ? `${recursion}SELECT ${key.parentColumns.map(column).join(', ')} FROM ${from} WHERE ${condition}`
-        : `${recursion}SELECT FROM ${from} WHERE ${[...equalities(key, column, alias), condition].join(' AND ')}`,
-    )
-    .join(' UNION ALL ');
-  const refers = byValue ? `${row(alias, key.childColumns)} ${EQUALS} ANY (${rows})` : `EXISTS (${rows})`;
-  const conditions = [refers, ...onPartition(key, alias)];
-  return conditions.length === 1 ? refers : `(${conditions.join(' AND ')})`;
-}
-
-/**
- * What a row is known by, with what says whose it is: a row that somebody gives to another tenant while a statement
- * waits for it is found no more.
- */
-function version(table: CatalogTable, ownership: readonly Ownership[], alias: string): string {
-  if (table.primaryKey === null) return `${alias}.tableoid, ${alias}.ctid`;
-  const owners = ownership.flatMap((one) => (one.kind === 'reference' ? one.key.childColumns : [one.column]));
-  return `${columns(alias, table.primaryKey)}, CAST(ROW(${columns(alias, [...new Set(owners)])}) AS pg_catalog.text)`;
-}
-
-/** Column by column, by the key's own operators. */
-function equalities(key: ForeignKey, parentColumn: (name: string) => string, child: string): string[] {
-  return key.parentColumns.map(
-    (name, place) =>
-      `${parentColumn(name)} ${key.operators[place]} ${child}.${ident(key.childColumns[place] ?? name)}`,
-  );
-}
-
-/** A key of a single partition says nothing about the rows of the others. */
-function onPartition(key: ForeignKey, alias: string): string[] {
-  return key.childPartition === null ? [] : [`${alias}.tableoid IN (${leavesOf(key.childPartition)})`];
-}
-
-function leavesOf(partition: QualifiedName): string {
-  return `SELECT relid FROM pg_catalog.pg_partition_tree(${literal(qualified(partition))}::pg_catalog.regclass)`;
-}
-
-function columns(alias: string, names: readonly string[]): string {
-  return names.map((name) => `${alias}.${ident(name)}`).join(', ');
-}
-
-function row(alias: string, names: readonly string[]): string {
-  return names.length === 1 ? columns(alias, names) : `(${columns(alias, names)})`;
 }

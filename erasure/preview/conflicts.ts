@@ -17,26 +17,29 @@ export async function conflictsOf(
   plan: Plan,
   tenantId: string,
 ): Promise<PlanFinding[]> {
-  const checks = checksOf(plan);
+  const checks = conflictChecks(plan);
   const counts = await countEach(
     client,
     checks.map(({ source }) => source),
     tenantId,
   );
-  return checks.flatMap((check, place) => {
+  return findingsFrom(checks, counts);
+}
+
+/** Rows that had better not be there: what to count, and what to say if there are any. */
+export interface Check {
+  readonly source: string;
+  readonly finding: (rows: number) => PlanFinding;
+}
+
+export function findingsFrom(checks: readonly Check[], counts: readonly number[]): PlanFinding[] {
+  return checks.flatMap(({ finding }, place) => {
     const rows = counts[place] ?? 0;
-    return rows === 0 ? [] : [conflict(check, rows)];
+    return rows === 0 ? [] : [finding(rows)];
   });
 }
 
-interface Check {
-  readonly key: ForeignKey;
-  readonly child: CatalogTable;
-  readonly parent: CatalogTable;
-  readonly source: string;
-}
-
-function checksOf(plan: Plan): Check[] {
+export function conflictChecks(plan: Plan): Check[] {
   const tables = new Map(plan.catalog.tables.map((table) => [table.oid, table]));
   const deleted = new Map(
     plan.tables.flatMap((one) => (one.action === 'delete' ? [[one.table.oid, one] as const] : [])),
@@ -52,7 +55,7 @@ function checksOf(plan: Plan): Check[] {
     if (goes !== undefined && !isReadable(plan, key.childOid)) return [];
     const stays = goes === undefined ? '' : ` AND ${notOwnedRows(plan, key.childOid, 't')}`;
     const source = `${rowsOf(child)} AS t WHERE ${refersToOwned(plan, key, 't')}${stays}`;
-    return [{ key, child, parent: parent.table, source }];
+    return [{ source, finding: (rows) => conflict(key, child, parent.table, rows) }];
   });
 }
 
@@ -75,7 +78,7 @@ function cannotDisagree(child: OwnedTable, parent: OwnedTable, key: ForeignKey):
   );
 }
 
-function conflict({ key, child, parent }: Check, rows: number): PlanFinding {
+function conflict(key: ForeignKey, child: CatalogTable, parent: CatalogTable, rows: number): PlanFinding {
   const many = rows === 1 ? '1 row' : `${rows} rows`;
   return {
     code: 'reference_conflict',

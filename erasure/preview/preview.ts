@@ -1,21 +1,26 @@
 /** What a deletion would do to one tenant, without doing it: rows per table, and rows that stand in the way. */
 import type pg from 'pg';
 import type { Preview } from '../engine-types.js';
-import type { Plan, PlanFinding } from '../plan/types.js';
+import type { Plan } from '../plan/types.js';
 import { ownedRows, rowsOf } from '../selection.js';
-import { conflictsOf } from './conflicts.js';
+import { conflictChecks, findingsFrom } from './conflicts.js';
 import { countEach } from './counts.js';
 import { isReadable } from './readable.js';
+import { sharedRowChecks } from './shared-rows.js';
 
 /**
- * Counts in two statements, however many tables there are. A plan with refusals is previewed too; tables that cannot
+ * Counts in one statement, however many tables there are. A plan with refusals is previewed too; tables that cannot
  * be read are counted as zero, and a finding of the plan says why.
  */
 export async function previewTenant(client: pg.ClientBase, plan: Plan, tenantId: string): Promise<Preview> {
   const counted = plan.tables.filter(({ table }) => isReadable(plan, table.oid));
+  const checks = [...conflictChecks(plan), ...sharedRowChecks(plan)];
   const counts = await countEach(
     client,
-    counted.map(({ table }) => `${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')}`),
+    [
+      ...counted.map(({ table }) => `${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')}`),
+      ...checks.map(({ source }) => source),
+    ],
     tenantId,
   );
   const rowsByTable = new Map(counted.map(({ table }, place) => [table.oid, counts[place] ?? 0]));
@@ -25,12 +30,11 @@ export async function previewTenant(client: pg.ClientBase, plan: Plan, tenantId:
     rows: rowsByTable.get(table.oid) ?? 0,
     ownedBy,
   }));
-  const conflicts: PlanFinding[] = await conflictsOf(client, plan, tenantId);
   return {
     tenantId,
     planHash: plan.hash,
     totalRows: tables.reduce((sum, { action, rows }) => (action === 'delete' ? sum + rows : sum), 0),
     tables,
-    findings: [...conflicts, ...plan.findings],
+    findings: [...findingsFrom(checks, counts.slice(counted.length)), ...plan.findings],
   };
 }

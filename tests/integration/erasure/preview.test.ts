@@ -115,11 +115,11 @@ test('counts what would go of each table, and what would be kept, apart', async 
   expect((await preview(NOBODY)).totalRows).toBe(0);
 });
 
-test('takes two statements, however many tables there are', async () => {
+test('takes one statement, however many tables there are', async () => {
   const plan = makePlan(await readCatalog(client, declaration), declaration);
   const spy = vi.spyOn(client, 'query');
   await previewTenant(client, plan, A);
-  expect(spy).toHaveBeenCalledTimes(2);
+  expect(spy).toHaveBeenCalledTimes(1);
   spy.mockRestore();
 });
 
@@ -186,6 +186,25 @@ describe('conflicts: rows that would stay and refer to rows that would go', () =
     expect((await conflictsOf(client, plan, B)).map(({ table }) => table)).toEqual(['shop.orders']);
     expect(await conflictsOf(client, plan, A)).toEqual([]);
   });
+});
+
+test('rows that belong to somebody else as well go, and are told of', async () => {
+  const tables = { ...declaration.tables, 'shop.gifts': { action: 'delete' } as const };
+  const found = await changed(
+    `CREATE TABLE shop.gifts (id int PRIMARY KEY, from_id int NOT NULL REFERENCES shop.customers,
+       to_id int REFERENCES shop.customers ON DELETE CASCADE);
+     INSERT INTO shop.gifts VALUES (1, 1, 2), (2, 1, 3), (3, 3, 1), (4, 1, NULL), (5, 3, 3), (6, 2, 4)`,
+    async () => {
+      const accepting = { ...declaration, tables };
+      return previewTenant(client, makePlan(await readCatalog(client, accepting), accepting), A);
+    },
+  );
+  expect(counts(found)['shop.gifts']).toBe(5);
+  expect(found.findings.filter(({ code }) => code === 'row_of_several_owners')).toMatchObject([
+    { severity: 'warning', message: expect.stringContaining('1 row of shop.gifts would go') },
+    { severity: 'warning', message: expect.stringContaining('2 rows of shop.gifts would go') },
+  ]);
+  expect(found.findings.filter(({ severity }) => severity === 'refusal')).toEqual([]);
 });
 
 test('a table that nobody has accepted: refused, and previewed all the same', async () => {

@@ -5,7 +5,7 @@ import type { Declaration } from '../../../erasure/declaration.js';
 import { makePlan } from '../../../erasure/plan/make-plan.js';
 import type { Plan } from '../../../erasure/plan/types.js';
 import { ident } from '../../../erasure/quote.js';
-import { ownedRows, rowsOf } from '../../../erasure/selection.js';
+import { notOwnedRows, ownedRows, rowsOf } from '../../../erasure/selection.js';
 import { until } from '../../support/conditions.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 
@@ -105,6 +105,27 @@ test.each([
   expect(await rowsOfTenant(plan, 'tied', 'id', A)).toEqual(['1', '2', '3', '7']);
   expect(await rowsOfTenant(plan, 'tied', 'id', B)).toEqual(['3', '4']);
   expect(await rowsOfTenant(plan, 'below', 'id', A)).toEqual(['1', '2', '3']);
+});
+
+test('ways that multiply with every hop do not multiply in the statement', async () => {
+  const depth = 9;
+  const level = (n: number) => `CREATE TABLE l${n} (id int PRIMARY KEY,
+      a int REFERENCES l${n - 1} ON DELETE CASCADE, b int REFERENCES l${n - 1} ON DELETE CASCADE, c int REFERENCES l0 ON DELETE CASCADE);
+    INSERT INTO l${n} VALUES (1, 1, NULL, NULL), (2, NULL, 2, NULL), (3, 3, 1, NULL), (4, 4, 4, NULL), (5, NULL, NULL, 1), (6, NULL, NULL, NULL);`;
+  const plan = await planOf('ways', {
+    sql: `CREATE TABLE l0 (id int PRIMARY KEY, tenant_id uuid);
+      INSERT INTO l0 VALUES (1, '${A}'), (2, '${A}'), (3, '${B}'), (4, '${B}'), (5, NULL), (6, NULL);
+      ${Array.from({ length: depth }, (_, n) => level(n + 1)).join('')}`,
+  });
+  expect(await rowsOfTenant(plan, `l${depth}`, 'id', A)).toEqual(['1', '2', '3', '5']);
+  expect(await rowsOfTenant(plan, `l${depth}`, 'id', B)).toEqual(['3', '4']);
+  const last = plan.ownedTables.find(({ table }) => table.name === `l${depth}`)?.table.oid ?? 0;
+  expect(ownedRows(plan, last, 'x').length).toBeLessThan(50_000);
+  const { rows } = await client.query(
+    `SELECT x.id FROM ways.l${depth} AS x WHERE ${notOwnedRows(plan, last, 'x')} ORDER BY 1`,
+    [A],
+  );
+  expect(rows.map(({ id }) => id)).toEqual([4, 6]);
 });
 
 describe('ownership that leads back to itself', () => {
