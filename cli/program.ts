@@ -119,7 +119,7 @@ function addJobCommands(program: Commander, run: Run): void {
     .description('list jobs, newest first')
     .addOption(new Option('--status <status>', 'only with this status').choices([...JOB_STATUSES]))
     .option('--tenant <id>', 'only of this tenant')
-    .option('--service <name>', 'only where this service has failed')
+    .option('--service <name>', 'only where this service takes part')
     .option('--from <time>', 'requested at or after')
     .option('--to <time>', 'requested before')
     .option('--overdue', 'only those that are past their due time')

@@ -3,7 +3,7 @@ import { validate as isUuid } from 'uuid';
 import type { JobStatus } from '../protocol/jobs.js';
 import { cursorAfter, placeOf } from './cursor.js';
 import type { Database } from './database.js';
-import type { Prisma } from './generated/client.js';
+import { Prisma } from './generated/client.js';
 import { readJob } from './lookup.js';
 import type { JobFilter, Records } from './types.js';
 import { viewOf, withServices } from './view.js';
@@ -107,8 +107,11 @@ export function jobQueries(database: Database): JobQueries {
 }
 
 function conditionOf(filter: Omit<JobFilter, 'limit' | 'cursor'>): Prisma.DeletionJobWhereInput {
-  const { status, tenantId, service, from, to, overdue, readableBy } = filter;
+  const { status, tenantId, service, failedService, from, to, overdue, readableBy } = filter;
   return {
+    ...(failedService !== undefined && {
+      AND: { services: { some: { name: failedService, lastError: { not: Prisma.DbNull } } } },
+    }),
     ...(status !== undefined && { status: { in: [...status] } }),
     ...(tenantId !== undefined && { tenantId }),
     ...(service !== undefined && { services: { some: { name: service } } }),

@@ -75,7 +75,10 @@ export interface DecisionFound {
 export interface JobFilter {
   readonly status?: readonly JobStatus[];
   readonly tenantId?: string;
+  /** Only jobs that this service takes part in. */
   readonly service?: string;
+  /** Only jobs in which this service has an error that it has not got over. */
+  readonly failedService?: string;
   readonly from?: string;
   readonly to?: string;
   readonly overdue?: boolean;

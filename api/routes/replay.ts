@@ -52,7 +52,7 @@ export function replayRoutes(app: FastifyInstance, { records, deletions }: Route
       const filter = {
         ...(tenant_id && { tenantId: tenant_id }),
         ...(status && { status: [status] }),
-        ...(service && { service }),
+        ...(service && { failedService: service }),
         ...(from && { from }),
         ...(to && { to }),
       };

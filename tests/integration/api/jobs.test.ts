@@ -191,6 +191,27 @@ describe('deletion jobs', () => {
       expect(await api.records.openJobOf(second)).toBeNull();
     });
 
+    it('takes the filter service: where it has failed, not where it only takes part', async () => {
+      const failed = await opened();
+      const epoch = await api.records.beginRun(failed, `run-${failed}`);
+      const lastError = {
+        code: 'database_busy',
+        message: 'a lock',
+        table: null,
+        privilege: null,
+        sqlstate: '55P03',
+        at: '2026-11-24T12:00:00.000Z',
+      };
+      await api.records.updateService(failed, { name: 'orders', role: 'participant', lastError });
+      await api.records.updateService(failed, { name: 'sales', role: 'participant' });
+      await api.records.decideAbort(failed, 'failure', SAGA);
+      await api.records.endJob(failed, { epoch, number: 1 }, 'compensated', 'orders could not');
+      const of = async (service: string) =>
+        (await replay({ tenant_id: tenant, service, dry_run: true })).body.jobs;
+      expect(await of('orders')).toMatchObject([{ job_id: failed }]);
+      expect(await of('sales')).toEqual([]);
+    });
+
     it.each([
       ['tenant_id', async () => ({ tenant_id: tenant })],
       ['status', async () => ({ status: 'compensated', from: new Date(Date.now() - 2_000).toISOString() })],
