@@ -13,17 +13,23 @@ export interface TestPlatform extends Platform {
 
 export type TestPlatformOptions = Partial<
   Pick<PlatformOptions, 'ownProcess' | 'foreignServices' | 'environment' | 'keepRunning' | 'echo'>
->;
+> & {
+  /** Has a Temporal of its own where one is given, too: for a test that ends it. */
+  readonly ownTemporal?: boolean;
+};
 
 let started = 0;
 
 /** Starts one. Its Temporal is its own, so that a test may end it; where one is given, it is a namespace of that. */
-export async function startTestPlatform(options: TestPlatformOptions = {}): Promise<TestPlatform> {
+export async function startTestPlatform({
+  ownTemporal = false,
+  ...options
+}: TestPlatformOptions = {}): Promise<TestPlatform> {
   const database = await createTestDatabase({ template: 'platform' });
   started += 1;
   const name = `${process.pid}-${started}`;
   const directory = join(stateDirectory, 'tests', 'platforms', name);
-  const given = readLocalConfig().TEMPORAL_ADDRESS;
+  const given = ownTemporal ? undefined : readLocalConfig().TEMPORAL_ADDRESS;
   const cleanUp = async () => {
     await database.drop();
     rmSync(directory, { recursive: true, force: true });

@@ -1,0 +1,130 @@
+/** A running platform as people meet it: tenants with rows, callers with tokens, jobs that are waited for. */
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { type Checksums, readChecksums } from '../../local/checksums.js';
+import type { Platform } from '../../local/platform.js';
+import { hasEnded, type JobView, jobView } from '../../protocol/jobs.js';
+import { readSigningKeys } from '../../protocol/keys.js';
+import { createLocalUserIssuer, type LocalUser } from '../../protocol/local-issuer.js';
+import { workflowIdOf } from '../../protocol/workflow.js';
+import { type SeededTenant, seedTenants } from '../../services/sample-data/load.js';
+import { until } from './conditions.js';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: what an answer holds is what the tests find out
+  readonly body: any;
+}
+
+/** Somebody with a token. */
+export interface Caller {
+  readonly token: string;
+  /** `path` begins after `/api/v1`. */
+  ask(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer>;
+}
+
+export interface Callers {
+  readonly operator: Caller;
+  caller(user: LocalUser): Promise<Caller>;
+  /** The owner of a tenant, by the role in the token. */
+  owner(tenant: SeededTenant): Promise<Caller>;
+  seed(tenants: number, rowsOfEach: number): Promise<SeededTenant[]>;
+  /** `DELETE /tenants/{id}` as the tenant's owner, which has to be accepted. */
+  delete(tenant: SeededTenant): Promise<JobView>;
+  /** `POST /tenants/{id}/deletion-jobs` as an operator, which has to be accepted. */
+  request(tenant: SeededTenant, options: object): Promise<JobView>;
+  job(jobId: string): Promise<JobView>;
+  /** Waits for a job; what it looked like last stands in the error of the one who waited in vain. */
+  until(jobId: string, what: (job: JobView) => boolean, timeoutMs?: number): Promise<JobView>;
+  untilEnded(jobId: string, timeoutMs?: number): Promise<JobView>;
+  /** Of all tables of all services; see `readChecksums`. */
+  checksums(whose?: { only?: string; except?: string }): Promise<Checksums>;
+  readonly temporal: Client;
+  /** The latest run of a tenant. */
+  run(tenant: { readonly tenantId: string }): WorkflowHandle;
+  close(): Promise<void>;
+}
+
+const OPERATOR = '00000000-0000-7000-8000-00000000000a';
+
+export async function createCallers(platform: Platform): Promise<Callers> {
+  const issuer = createLocalUserIssuer({
+    key: (await readSigningKeys(platform.files.signingKeysDirectory, 'user-token')).signing,
+    production: false,
+  });
+  const caller = async (user: LocalUser): Promise<Caller> => {
+    const token = await issuer.issue(user);
+    return { token, ask: (method, path, body) => ask(platform.apiUrl, token, method, path, body) };
+  };
+  const operator = await caller({ userId: OPERATOR, roles: ['operator'] });
+  const connection = Connection.lazy({ address: platform.temporalAddress });
+  const temporal = new Client({ connection, namespace: platform.temporalNamespace });
+
+  const callers: Callers = {
+    operator,
+    caller,
+    owner: ({ tenantId, ownerUserId }) => caller({ userId: ownerUserId, tenants: { [tenantId]: 'owner' } }),
+    seed: (tenants, rowsPerTenant) =>
+      seedTenants({ databaseUrl: platform.databaseUrl, tenants, rowsPerTenant }),
+    async delete(tenant) {
+      return accepted(await (await callers.owner(tenant)).ask('DELETE', `/tenants/${tenant.tenantId}`));
+    },
+    async request({ tenantId }, options) {
+      return accepted(await operator.ask('POST', `/tenants/${tenantId}/deletion-jobs`, options));
+    },
+    async job(jobId) {
+      const { status, body } = await operator.ask('GET', `/deletion-jobs/${jobId}`);
+      if (status !== 200) throw new Error(`Job ${jobId} is answered by ${status}: ${JSON.stringify(body)}`);
+      return jobView.parse(body);
+    },
+    async until(jobId, what, timeoutMs = 30_000) {
+      let last: JobView | null = null;
+      try {
+        return await until(
+          async () => {
+            last = await callers.job(jobId);
+            return what(last) && last;
+          },
+          { timeoutMs, everyMs: 100, what: `job ${jobId}` },
+        );
+      } catch (error) {
+        throw new Error(`${(error as Error).message}: ${JSON.stringify(last)}`);
+      }
+    },
+    untilEnded: (jobId, timeoutMs) => callers.until(jobId, ({ status }) => hasEnded(status), timeoutMs),
+    checksums: (whose = {}) => readChecksums({ databaseUrl: platform.databaseUrl, ...whose }),
+    temporal,
+    run: ({ tenantId }) => temporal.workflow.getHandle(workflowIdOf(tenantId)),
+    close: () => connection.close(),
+  };
+  return callers;
+}
+
+function accepted({ status, body }: Answer): JobView {
+  if (status !== 202) throw new Error(`Not accepted, but ${status}: ${JSON.stringify(body)}`);
+  return jobView.parse(body);
+}
+
+async function ask(
+  apiUrl: string,
+  token: string,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<Answer> {
+  const response = await fetch(`${apiUrl}/api/v1${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    },
+    body: body === undefined ? null : JSON.stringify(body),
+    signal: AbortSignal.timeout(30_000),
+  });
+  const text = await response.text();
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? null : JSON.parse(text),
+  };
+}
