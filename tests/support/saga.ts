@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  makeTelemetryFilterString,
+  NativeConnection,
+  Runtime,
+  Worker,
+} from '@temporalio/worker';
 import pg from 'pg';
 import { expect } from 'vitest';
 import { createActivities, createTokenGiver, settleEndedJob } from '../../activities/index.js';
@@ -17,11 +24,11 @@ import { createReconciler, type Reconciler } from '../../records/reconciler.js';
 import { createRuns, type JobRuns } from '../../records/runs.js';
 import { ensureSearchAttributes } from '../../records/search-attributes.js';
 import type { Actor, Records } from '../../records/types.js';
-import { tenantParticipant } from '../../services/tenant/participant.js';
 import { until } from './conditions.js';
 import { type FaultyProxy, type Held, type ProxiedRequest, startFaultyProxy } from './faulty-proxy.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
 import { createTestKeys, serveParticipant, type TestPlatformKeys } from './service-server.js';
+import { stagingDirectory } from './staging-directory.js';
 import { type StagingParticipant, stagingParticipant } from './staging-participant.js';
 import { connectTemporal } from './temporal.js';
 
@@ -47,13 +54,15 @@ export interface TestSaga {
   readonly settings: { -readonly [K in keyof SagaSettings]: SagaSettings[K] };
   /** The registry of workers that are started from now on. */
   registry: RegistryEntry[];
-  /** A tenant with rows everywhere and an owner; gives the id. */
-  tenant(): Promise<string>;
+  /** A tenant with rows everywhere; gives the id. */
+  tenant(): string;
+  /** A tenant who has nothing to do with it. */
+  readonly bystander: string;
   /** Rows of somebody else have to be as they were; and no service does what it was told to do any more. */
   settle(): void;
   /** Throws where a row of the tenant is not where it was. */
-  expectUntouched(tenantId: string): Promise<void>;
-  expectGone(tenantId: string): Promise<void>;
+  expectUntouched(tenantId: string): void;
+  expectGone(tenantId: string): void;
   request(tenantId: string, options?: DeletionOptions, windowMs?: number): Promise<JobView>;
   /** As the API does: the record first, then Temporal. */
   cancel(job: JobView): Promise<void>;
@@ -64,7 +73,7 @@ export interface TestSaga {
   /** How the tenant's run stands in Temporal, once it is closed. */
   closed(job: JobView): Promise<WorkflowExecutionDescription>;
   describe(job: JobView): Promise<WorkflowExecutionDescription>;
-  isSuspended(tenantId: string): Promise<boolean | null>;
+  isSuspended(tenantId: string): boolean | null;
   startWorker(): Promise<SagaWorker>;
   /** Keeps a job in a phase; the tenant's rows are as the phase leaves them. */
   holdIn(phase: HeldPhase, tenantId: string): Held;
@@ -131,14 +140,8 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
   const records = createRecords({ databaseUrl: database.urlFor('lethe_records'), poolSize: 8 });
   const orders = stagingParticipant('orders');
   const sales = stagingParticipant('sales');
-  const ofTenants = tenantParticipant({
-    name: 'tenant',
-    databaseUrl: database.urlFor('lethe_tenant'),
-    poolSize: 4,
-    lockTimeoutMs: 1_000,
-    longestTransactionMs: 30_000,
-    onConnectionError: () => undefined,
-  });
+  // In memory, too: a real one waits for older transactions, and the other tests of a cluster hold some.
+  const ofTenants = stagingDirectory('tenant');
   const served = await Promise.all(
     [orders, sales, ...(directory ? [ofTenants] : [])].map((one) => serveParticipant(one, keys)),
   );
@@ -198,6 +201,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
     },
     settings,
     registry,
+    bystander,
     settle() {
       for (const proxy of Object.values(proxies)) proxy.fault = null;
       for (const one of [orders, sales]) {
@@ -206,30 +210,19 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
       }
       expect([orders.rows.get(bystander), sales.rows.get(bystander)]).toEqual([['o1', 'o2'], ['s1']]);
     },
-    async expectUntouched(tenantId) {
+    expectUntouched(tenantId) {
       expect([orders.rows.get(tenantId), sales.rows.get(tenantId)]).toEqual([ORDERS, SALES]);
       expect([orders.archived(tenantId), sales.archived(tenantId)]).toEqual([0, 0]);
-      if (directory) expect(await saga.isSuspended(tenantId)).toBe(false);
+      if (directory) expect(saga.isSuspended(tenantId)).toBe(false);
     },
-    async expectGone(tenantId) {
+    expectGone(tenantId) {
       expect([orders.rows.has(tenantId), sales.rows.has(tenantId)]).toEqual([false, false]);
       expect([orders.archived(tenantId), sales.archived(tenantId)]).toEqual([0, 0]);
-      if (directory) expect(await saga.isSuspended(tenantId)).toBeNull();
+      if (directory) expect(saga.isSuspended(tenantId)).toBeNull();
     },
-    async tenant() {
+    tenant() {
       const id = randomUUID();
-      const owner = randomUUID();
-      await pool.query('INSERT INTO tenant.users (id, email, name) VALUES ($1, $2, $3)', [
-        owner,
-        `${owner}@example.org`,
-        'Somebody',
-      ]);
-      await pool.query('INSERT INTO tenant.tenants (id, name, slug) VALUES ($1, $2, $3)', [id, 'Bakery', id]);
-      await pool.query('INSERT INTO tenant.tenant_members (tenant_id, user_id, role) VALUES ($1, $2, $3)', [
-        id,
-        owner,
-        'owner',
-      ]);
+      ofTenants.tenants.add(id);
       orders.rows.set(id, [...ORDERS]);
       sales.rows.set(id, [...SALES]);
       return id;
@@ -275,15 +268,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
         return description.status.name !== 'RUNNING' && description;
       }),
     describe: (job) => handleOf(job).describe(),
-    async isSuspended(tenantId) {
-      const { rows } = await pool.query<{ suspended: boolean }>(
-        `SELECT EXISTS (SELECT 1 FROM lethe_tenant.tenant_suspensions s
-           WHERE s.tenant_id = t.id AND s.lifted_at IS NULL) AS suspended
-         FROM tenant.tenants t WHERE t.id = $1`,
-        [tenantId],
-      );
-      return rows[0]?.suspended ?? null;
-    },
+    isSuspended: (tenantId) => ofTenants.isSuspended(tenantId),
     holdIn(phase, tenantId) {
       const { service, matches } = HELD_PHASES[phase];
       return saga
@@ -336,5 +321,10 @@ let installed = false;
 function quietRuntime(): void {
   if (installed) return;
   installed = true;
-  Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('ERROR') });
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger('ERROR'),
+    // What tests do to runs, the SDK warns of.
+    telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
+  });
 }

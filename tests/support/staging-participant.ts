@@ -147,7 +147,7 @@ export function stagingParticipant(name: string): StagingParticipant {
             key !== keyOf(tenantId, jobId) &&
             !['absent', 'restored', 'purged'].includes(state),
         );
-        if (other) {
+        if (other && ledgerOf(tenantId, jobId).state === 'absent' && body.target !== 'restored') {
           const otherJob = other[0].split('/')[1] ?? '';
           if (claims.supersedes_job_id !== otherJob || body.target !== 'purged') {
             throw new Problem('other_job_open', 'Another job is open.', { job_id: otherJob });

@@ -25,7 +25,7 @@ describe('before the pivot', () => {
   it.each(phases.flatMap((phase) => paths.map((path) => [phase, path] as const)))(
     'brings everything back in %s, asked by %s',
     async (phase, path) => {
-      const tenantId = await saga.tenant();
+      const tenantId = saga.tenant();
       const held = saga.holdIn(phase, tenantId);
       const job = await saga.request(tenantId);
       await held.reached;
@@ -35,14 +35,14 @@ describe('before the pivot', () => {
       const ended = await saga.untilEnded(job);
       expect(ended).toMatchObject({ status: 'cancelled', abort_cause: 'cancel' });
       expect((await saga.closed(job)).status.name).toBe('CANCELLED');
-      await saga.expectUntouched(tenantId);
+      saga.expectUntouched(tenantId);
     },
   );
 
   it.each(paths)('ends the waits at once, asked by %s', async (path) => {
     const waiting = [
-      { tenantId: await saga.tenant(), options: { start_at: inAnHour() }, windowMs: 0, kind: 'date' },
-      { tenantId: await saga.tenant(), options: {}, windowMs: 3_600_000, kind: 'window' },
+      { tenantId: saga.tenant(), options: { start_at: inAnHour() }, windowMs: 0, kind: 'date' },
+      { tenantId: saga.tenant(), options: {}, windowMs: 3_600_000, kind: 'window' },
     ];
     for (const { tenantId, options, windowMs, kind } of waiting) {
       const job = await saga.request(tenantId, options, windowMs);
@@ -51,23 +51,23 @@ describe('before the pivot', () => {
       await (path === 'api' ? saga.cancel(job) : cancelInTemporal(tenantId));
       expect(await saga.untilEnded(job)).toMatchObject({ status: 'cancelled' });
       expect((await saga.closed(job)).status.name).toBe('CANCELLED');
-      await saga.expectUntouched(tenantId);
+      saga.expectUntouched(tenantId);
     }
   });
 
   it('is heard although it comes before the first task', async () => {
     await worker.stop();
-    const tenantId = await saga.tenant();
+    const tenantId = saga.tenant();
     const job = await saga.request(tenantId);
     await cancelInTemporal(tenantId);
     worker = await saga.startWorker();
     expect(await saga.untilEnded(job)).toMatchObject({ status: 'cancelled' });
     expect((await saga.closed(job)).status.name).toBe('CANCELLED');
-    await saga.expectUntouched(tenantId);
+    saga.expectUntouched(tenantId);
   });
 
   it('closes the run as canceled although Temporal was never asked to', async () => {
-    const tenantId = await saga.tenant();
+    const tenantId = saga.tenant();
     const held = saga.holdIn('stage', tenantId);
     const job = await saga.request(tenantId);
     await held.reached;
@@ -75,13 +75,13 @@ describe('before the pivot', () => {
     held.release();
     expect(await saga.untilEnded(job)).toMatchObject({ status: 'cancelled' });
     expect((await saga.closed(job)).status.name).toBe('CANCELLED');
-    await saga.expectUntouched(tenantId);
+    saga.expectUntouched(tenantId);
   });
 });
 
 describe('after the pivot', () => {
   it('is noted, and the deletion goes on', async () => {
-    const tenantId = await saga.tenant();
+    const tenantId = saga.tenant();
     const held = saga.holdIn('purge', tenantId);
     const job = await saga.request(tenantId);
     await held.reached;
@@ -97,7 +97,7 @@ describe('after the pivot', () => {
     held.release();
     expect(await saga.untilEnded(job)).toMatchObject({ status: 'completed', reversible: false });
     expect((await saga.closed(job)).status.name).toBe('COMPLETED');
-    await saga.expectGone(tenantId);
+    saga.expectGone(tenantId);
   });
 });
 
@@ -106,7 +106,7 @@ describe('raced against the pivot', () => {
 
   it('has one winner each time, and rows, record and Temporal agree with it', async () => {
     const races = Array.from({ length: RACES }, async (_, index) => {
-      const tenantId = await saga.tenant();
+      const tenantId = saga.tenant();
       const held = saga.holdIn('pivot', tenantId);
       const job = await saga.request(tenantId);
       await held.reached;
@@ -117,10 +117,10 @@ describe('raced against the pivot', () => {
       const run = await saga.closed(job);
       if (ended.decision === 'proceed') {
         expect([ended.status, run.status.name]).toEqual(['completed', 'COMPLETED']);
-        await saga.expectGone(tenantId);
+        saga.expectGone(tenantId);
       } else {
         expect([ended.status, run.status.name]).toEqual(['cancelled', 'CANCELLED']);
-        await saga.expectUntouched(tenantId);
+        saga.expectUntouched(tenantId);
       }
       return ended.status;
     });
