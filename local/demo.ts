@@ -46,11 +46,13 @@ async function demo(options: Options): Promise<void> {
     await ending.stop();
     // Whatever failed then failed because everything was stopped.
     if (interrupted) process.exit(ending.status);
-    complain(`\n${error instanceof Error ? error.message : String(error)}`);
-    complain(`Logs of every process: ${relative(process.cwd(), surroundings.directory)}/logs/`);
-    process.exit(EXIT_FAILED);
+    const logs = `Logs of every process: ${relative(process.cwd(), surroundings.directory)}/logs/`;
+    throw new Error(`${messageOf(error)}\n${logs}`, { cause: error });
   }
-  process.exit(0);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function complain(text: string): void {
@@ -191,10 +193,17 @@ function rowsOption(text: string): number {
   throw new InvalidArgumentError(`It should be a whole number from ${FEWEST_ROWS} to 5000000.`);
 }
 
-await new Command('demo')
+const program = new Command('demo')
   .description('Three stories, told by real processes. Needs nothing; leaves its logs in .lethe/demo/logs.')
   .option('--keep', 'stay until Ctrl-C, so that one can look around')
   .option('--rows <number>', 'rows of each bakery', rowsOption, 20_000)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
-  .action(demo)
-  .parseAsync();
+  .action(demo);
+
+try {
+  await program.parseAsync();
+  process.exit(0);
+} catch (error) {
+  complain(`\n${messageOf(error)}`);
+  process.exit(EXIT_FAILED);
+}

@@ -7,6 +7,7 @@ import { readLocalConfig } from '../../config.js';
 import { hasEnded, type JobView, jobView, type TenantPreview, tenantPreview } from '../../protocol/jobs.js';
 import { readSigningKeys } from '../../protocol/keys.js';
 import { createLocalUserIssuer } from '../../protocol/local-issuer.js';
+import type { LedgerState } from '../../protocol/participant.js';
 import { workflowIdOf } from '../../protocol/workflow.js';
 import type { SeededTenant } from '../../services/sample-data/load.js';
 import type { Platform } from '../platform.js';
@@ -76,11 +77,30 @@ export async function createDemoApi(platform: Platform): Promise<DemoApi> {
 
 /** How far a job is, in a line. */
 function progressOf(job: JobView): string {
-  const inState = new Map<string, number>();
-  for (const { state } of job.services) inState.set(state, (inState.get(state) ?? 0) + 1);
-  const states = [...inState].map(([state, services]) => `${services} ${state}`).join(', ');
-  const blocked = job.services.find((service) => service.waiting_for !== null);
-  const rows = job.services.reduce((sum, service) => sum + service.rows_done, 0);
-  const waits = blocked?.waiting_for ? `; ${blocked.name} waits: ${blocked.waiting_for.reason}` : '';
-  return `${job.status}, ${job.phase}: ${count(rows)} rows moved; services: ${states || 'not asked yet'}${waits}`;
+  const { services, phase, status } = job;
+  const inState = (...states: LedgerState[]) => services.filter(({ state }) => states.includes(state)).length;
+  const of = `of ${services.length} services`;
+  const rows = `${count(services.reduce((sum, service) => sum + service.rows_done, 0))} rows`;
+  switch (phase) {
+    case 'open':
+    case 'check':
+      return 'Every service is asked what would go, and whether it could';
+    case 'stage':
+      if (status === 'compensating') return 'It is given up; what was moved aside comes back';
+      return `${inState('staged')} ${of} have moved their rows aside, ${rows}${blockedText(job)}`;
+    case 'restore':
+      return `${inState('restored')} ${of} have given the rows back`;
+    case 'purge':
+    case 'directory':
+      return `${inState('purged')} ${of} have deleted theirs, ${rows}`;
+    case 'verify':
+      return `${services.filter((service) => service.verified_at !== null).length} ${of} have counted again`;
+    default:
+      return `${status}, ${phase}`;
+  }
+}
+
+function blockedText({ services }: JobView): string {
+  const blocked = services.find(({ waiting_for: wait }) => wait !== null);
+  return blocked?.waiting_for ? `; ${blocked.name} waits: ${blocked.waiting_for.reason}` : '';
 }

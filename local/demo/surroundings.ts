@@ -6,7 +6,7 @@ import { readLocalConfig } from '../../config.js';
 import { tryLock } from '../lock.js';
 import { stateDirectory } from '../paths.js';
 import type { PlatformOptions } from '../platform.js';
-import { ensureDatabase } from '../postgres.js';
+import { checkGivenPostgres, ensureDatabase } from '../postgres.js';
 import { endLeftovers } from '../process-table.js';
 
 export interface Surroundings {
@@ -30,6 +30,7 @@ export async function prepareSurroundings(): Promise<Surroundings> {
   await endLeftovers(join(directory, 'processes.json'));
   rmSync(directory, { recursive: true, force: true });
 
+  if (server) await checkGivenPostgres(server);
   const name = `lethe_demo_${process.pid}_${Date.now().toString(36)}`;
   return {
     directory,
