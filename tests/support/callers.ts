@@ -1,5 +1,6 @@
 /** A running platform as people meet it: tenants with rows, callers with tokens, jobs that are waited for. */
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import pg from 'pg';
 import { type Checksums, readChecksums } from '../../local/checksums.js';
 import type { Platform } from '../../local/platform.js';
 import { hasEnded, type JobView, jobView } from '../../protocol/jobs.js';
@@ -39,11 +40,30 @@ export interface Callers {
   untilEnded(jobId: string, timeoutMs?: number): Promise<JobView>;
   /** Of all tables of all services; see `readChecksums`. */
   checksums(whose?: { only?: string; except?: string }): Promise<Checksums>;
+  /** As superuser, in the platform's database. */
+  sql<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** Tables of any job's rows that rest in Lethe's schemas, as `schema.table`. */
+  archives(): Promise<string[]>;
+  /** Null for a tenant that the directory does not know. */
+  isSuspended(tenant: { readonly tenantId: string }): Promise<boolean | null>;
+  /** Takes a lock as somebody else would, and gives what lets go of it. */
+  lock(table: string, mode: string): Promise<() => Promise<void>>;
   readonly temporal: Client;
   /** The latest run of a tenant. */
   run(tenant: { readonly tenantId: string }): WorkflowHandle;
   close(): Promise<void>;
 }
+
+const ARCHIVES = `
+  SELECT format('%I.%I', n.nspname, c.relname) AS name
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname LIKE 'lethe\\_%' AND n.nspname <> 'lethe_records' AND c.relkind IN ('r', 'p')
+    AND c.relname NOT IN ('deletion_ledger', 'tenant_tombstones', 'tenant_suspensions', '_prisma_migrations')
+  ORDER BY 1`;
+const SUSPENDED = `
+  SELECT EXISTS (SELECT FROM lethe_tenant.tenant_suspensions s
+    WHERE s.tenant_id = t.id AND s.lifted_at IS NULL) AS suspended
+  FROM tenant.tenants t WHERE t.id = $1`;
 
 const OPERATOR = '00000000-0000-7000-8000-00000000000a';
 
@@ -60,6 +80,13 @@ export async function createCallers(platform: Platform): Promise<Callers> {
   const connection = Connection.lazy({ address: platform.temporalAddress });
   const temporal = new Client({ connection, namespace: platform.temporalNamespace });
 
+  const pool = new pg.Pool({ connectionString: platform.databaseUrl, max: 4 });
+  // A connection that is lost while nobody uses it is no news.
+  pool.on('error', () => undefined);
+  const sql = async <Row extends object>(text: string, values: readonly unknown[] = []) =>
+    (await pool.query<Row>(text, [...values])).rows;
+
+  const lockers = new Set<pg.Client>();
   const callers: Callers = {
     operator,
     caller,
@@ -93,9 +120,29 @@ export async function createCallers(platform: Platform): Promise<Callers> {
     },
     untilEnded: (jobId, timeoutMs) => callers.until(jobId, ({ status }) => hasEnded(status), timeoutMs),
     checksums: (whose = {}) => readChecksums({ databaseUrl: platform.databaseUrl, ...whose }),
+    sql,
+    archives: async () => (await sql<{ name: string }>(ARCHIVES)).map(({ name }) => name),
+    isSuspended: async ({ tenantId }) =>
+      (await sql<{ suspended: boolean }>(SUSPENDED, [tenantId]))[0]?.suspended ?? null,
+    async lock(table, mode) {
+      const client = new pg.Client({ connectionString: platform.databaseUrl });
+      client.on('error', () => undefined);
+      await client.connect();
+      lockers.add(client);
+      await client.query(`BEGIN; LOCK TABLE ${table} IN ${mode} MODE`);
+      return async () => {
+        await client.query('ROLLBACK');
+        await client.end();
+        lockers.delete(client);
+      };
+    },
     temporal,
     run: ({ tenantId }) => temporal.workflow.getHandle(workflowIdOf(tenantId)),
-    close: () => connection.close(),
+    close: async () => {
+      await Promise.all([...lockers].map((client) => client.end()));
+      await pool.end();
+      await connection.close();
+    },
   };
   return callers;
 }
