@@ -133,6 +133,6 @@ test('for any tables, keys and rows: the rows that a walk by hand reaches, and n
         expect(await ids(notOwnedRows(plan, table.oid, 'x'))).toEqual(all.filter((id) => !reached.has(id)));
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
