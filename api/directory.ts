@@ -20,6 +20,7 @@ export interface Directory {
 const ABOUT_THE_REQUEST: readonly ProblemCode[] = [
   'validation_failed',
   'tenant_unknown',
+  'already_erased',
   'user_unknown',
   'not_a_member',
   'sole_owner',
@@ -81,12 +82,15 @@ export function createDirectory({
     const job = (await records.listJobs(filter)).jobs[0];
     if (job === undefined) return demand(right, staffStandings(caller));
     if (right === 'read') return;
+    // The directory knows of the end before the job has ended.
+    if (!hasEnded(job.status)) {
+      throw new Problem('past_pivot', 'The tenant is being erased and there is no way back any more.', {
+        state: job.status,
+        job_id: job.job_id,
+      });
+    }
     if (gone.code === 'already_erased') throw gone;
-    if (hasEnded(job.status)) return demand(right, staffStandings(caller));
-    throw new Problem('past_pivot', 'The tenant is being erased and there is no way back any more.', {
-      state: job.status,
-      job_id: job.job_id,
-    });
+    demand(right, staffStandings(caller));
   }
 
   return {

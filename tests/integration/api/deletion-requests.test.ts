@@ -103,9 +103,11 @@ describe('asking for a deletion', () => {
     const { job_id: jobId } = (await remove()).body;
     const epoch = await api.records.beginRun(jobId, 'run');
     await api.records.decideProceed(jobId);
-    // The memberships go with the tenant before the job has ended.
+    // The memberships go with the tenant, and its mark is left, before the job has ended.
     await api.pool.query('DELETE FROM tenant.tenant_members WHERE tenant_id = $1', [tenant]);
     await api.pool.query('DELETE FROM tenant.tenants WHERE id = $1', [tenant]);
+    const mark = 'INSERT INTO lethe_tenant.tenant_tombstones (tenant_id, job_id) VALUES ($1, $2)';
+    await api.pool.query(mark, [tenant, jobId]);
     expect(await api.ask('GET', `/api/v1/deletion-jobs/${jobId}`, owner)).toMatchObject({ status: 200 });
     expect(await remove()).toMatchObject({ status: 409, body: { code: 'past_pivot', job_id: jobId } });
     expect(await api.ask('POST', `/api/v1/deletion-jobs/${jobId}/cancel`, owner)).toMatchObject({
