@@ -43,6 +43,16 @@ export function serviceErrorText(service: JobService): string | null {
   return `${error.code}: ${error.message}${where.length > 0 ? ` [${where.join(', ')}]` : ''}`;
 }
 
+/** The same in a few words, for a line of many. */
+export function blockedBriefly(service: JobService): string | null {
+  const wait = service.waiting_for;
+  if (!wait) return null;
+  const [first, ...others] = wait.blockers;
+  const blocker =
+    first === undefined ? '' : `: ${first}${others.length > 0 ? ` and ${others.length} more` : ''}`;
+  return `waits for ${wait.kind.replaceAll('_', ' ')}${wait.kind === 'lock' ? `: ${wait.reason}` : blocker}`;
+}
+
 /** What blocks a service, where something does. */
 export function blockedText(service: JobService): string | null {
   const wait = service.waiting_for;

@@ -4,7 +4,7 @@ import { hasEnded, type JobService, type JobView, jobView } from '../protocol/jo
 import { ApiUnreachable } from './api-client.js';
 import type { CommandContext } from './context.js';
 import {
-  blockedText,
+  blockedBriefly,
   exitOf,
   printJob,
   progressLine,
@@ -85,8 +85,10 @@ function asLines(out: Output): Show {
         say(progressLine(job));
       }
       for (const service of job.services) {
+        // Who blocks may change from one look to the next; that something does is the news.
+        const kind = service.waiting_for?.kind ?? service.last_error?.code ?? null;
         const trouble = troubleOf(service);
-        if (once(service.name, trouble)) say(`  ${service.name}: ${trouble}`);
+        if (once(service.name, trouble && kind)) say(`  ${service.name}: ${trouble}`);
       }
     },
     silence: () => say('The API does not answer at the moment; waiting for it.'),
@@ -127,5 +129,5 @@ function serviceLine(out: Output, service: JobService): string {
 /** What keeps a service from going on; an error that it has got over is none. */
 function troubleOf(service: JobService): string | null {
   if (service.state === 'purged' || service.state === 'restored') return null;
-  return blockedText(service) ?? serviceErrorText(service);
+  return blockedBriefly(service) ?? serviceErrorText(service);
 }
