@@ -2,6 +2,8 @@
 import { archivedColumns } from '../archive/columns.js';
 import { archiveName, createArchive } from '../archive/tables.js';
 import type { EngineContext } from '../context.js';
+import { EngineError } from '../engine-types.js';
+import { TryAgain } from '../errors.js';
 import type { Archive, LedgerRow, SavedReference } from '../ledger/record.js';
 import type { Plan, Unit } from '../plan/types.js';
 import { deletedTables } from '../plan-source.js';
@@ -57,7 +59,29 @@ export async function move(options: MoveOptions): Promise<Moved> {
   // Checks that wait for the end happen now: what the ledger says has to be final.
   await session.query('SET CONSTRAINTS ALL IMMEDIATE');
   await counts.expect(session, work.deleted, work.updated);
+  await assertNothingKept(
+    options,
+    [...found].filter((oid) => !work.deleted.get(oid)),
+  );
   return work.result();
+}
+
+/** A row that is there before and after a deletion of it is kept there by something. `oids`: tables nothing went from. */
+async function assertNothingKept(
+  { session, plan, row }: MoveOptions,
+  oids: readonly number[],
+): Promise<void> {
+  if (oids.length === 0) return;
+  const still = await tablesWithRows(session, plan, row.tenantId);
+  const kept = deletedTables(plan).find(({ table }) => oids.includes(table.oid) && still.has(table.oid));
+  if (kept === undefined) return;
+  throw new TryAgain(
+    new EngineError(
+      'move_not_exact',
+      `${kept.label} has rows of the tenant that a DELETE leaves where they are. Everything was rolled back. Look for triggers on DELETE that return null.`,
+      { table: kept.label },
+    ),
+  );
 }
 
 class Move {
