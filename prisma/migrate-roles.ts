@@ -1,5 +1,6 @@
 /** The login roles that migrations grant to. They belong to the cluster, so they are made before any migration. */
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
 export interface CreateRolesOptions {
@@ -9,30 +10,49 @@ export interface CreateRolesOptions {
   readonly passwordOf: (role: string) => string;
 }
 
-// Roles are rows of one shared catalog: two sessions that change them at once get "tuple concurrently updated".
-const ADVISORY_LOCK = 7_236_118_005;
+// Roles are rows of one shared catalog. An advisory lock holds in one database alone, and whoever changes the same
+// roles through another database at the same time gets one of these: "tuple concurrently updated", or a duplicate.
+const CHANGED_BY_ANOTHER = new Set(['XX000', '23505', '42710']);
+const MOST_ATTEMPTS = 20;
+const LONGEST_PAUSE_MS = 200;
 
 /** Makes each role, or sets the password of one that exists. A role may log in, and nothing else. */
-export async function createRoles({ databaseUrl, roles, passwordOf }: CreateRolesOptions): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'lethe roles' });
+export async function createRoles(options: CreateRolesOptions): Promise<void> {
+  const client = new pg.Client({
+    connectionString: options.databaseUrl,
+    application_name: 'lethe roles',
+  });
   await client.connect();
   try {
-    await client.query('BEGIN');
-    await client.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCK]);
-    const { rows } = await client.query<{ rolname: string }>(
-      'SELECT rolname FROM pg_roles WHERE rolname = ANY ($1)',
-      [roles],
-    );
-    const existing = new Set(rows.map((row) => row.rolname));
-    for (const role of roles) {
-      const verb = existing.has(role) ? 'ALTER' : 'CREATE';
-      const verifier = pg.escapeLiteral(scramVerifier(passwordOf(role)));
-      await client.query(`${verb} ROLE ${pg.escapeIdentifier(role)} LOGIN PASSWORD ${verifier}`);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await setRoles(client, options);
+      } catch (error) {
+        await client.query('ROLLBACK');
+        const { code } = error as { code?: unknown };
+        if (!CHANGED_BY_ANOTHER.has(String(code)) || attempt === MOST_ATTEMPTS) throw error;
+      }
+      await sleep(Math.random() * LONGEST_PAUSE_MS);
     }
-    await client.query('COMMIT');
   } finally {
     await client.end();
   }
+}
+
+/** All or none. */
+async function setRoles(client: pg.Client, { roles, passwordOf }: CreateRolesOptions): Promise<void> {
+  await client.query('BEGIN');
+  const { rows } = await client.query<{ rolname: string }>(
+    'SELECT rolname FROM pg_roles WHERE rolname = ANY ($1)',
+    [roles],
+  );
+  const existing = new Set(rows.map((row) => row.rolname));
+  for (const role of roles) {
+    const verb = existing.has(role) ? 'ALTER' : 'CREATE';
+    const verifier = pg.escapeLiteral(scramVerifier(passwordOf(role)));
+    await client.query(`${verb} ROLE ${pg.escapeIdentifier(role)} LOGIN PASSWORD ${verifier}`);
+  }
+  await client.query('COMMIT');
 }
 
 /** What PostgreSQL keeps of a password. Made here, so that no password stands in a statement or in the server's log. */

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, describe, expect, inject, it } from 'vitest';
 import { migrate, migrationOwners } from '../../../prisma/migrate.js';
+import { createRoles } from '../../../prisma/migrate-roles.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 
 const made: TestDatabase[] = [];
@@ -70,6 +71,25 @@ describe('databases of tests', () => {
     ]);
     expect(rows).toEqual([]);
     await client.end().catch(() => undefined);
+  });
+});
+
+describe('the roles of a cluster', () => {
+  it('are made whole where several databases of it are brought up at the same time', async () => {
+    const databases = await Promise.all([database('empty'), database('empty'), database('empty')]);
+    const roles = Array.from({ length: 8 }, (_, n) => `${databases[0]?.name}_role_${n}`);
+    for (const round of ['made', 'made again']) {
+      await Promise.all(
+        databases.map(({ url }) => createRoles({ databaseUrl: url, roles, passwordOf: (role) => role })),
+      );
+      const [row] = await query<{ found: number }>(
+        inject('postgresUrl'),
+        'SELECT count(*)::int AS found FROM pg_roles WHERE rolname = ANY ($1) AND rolcanlogin',
+        [roles],
+      );
+      expect(row?.found, round).toBe(roles.length);
+    }
+    await query(inject('postgresUrl'), `DROP ROLE ${roles.join(', ')}`);
   });
 });
 
