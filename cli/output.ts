@@ -64,11 +64,12 @@ function createScreen(stream: Stream): Screen {
   const erase = () => (height === 0 ? '' : `\u001b[${height}A\u001b[0J`);
   return {
     draw(lines) {
-      const most = Math.max(2, (stream.rows ?? 24) - 1);
+      // Where nobody knows the size of a terminal, it says 0.
+      const most = Math.max(2, (stream.rows || 24) - 1);
       const hidden = lines.length - most;
       const shown = hidden > 0 ? [...lines.slice(0, most - 1), `… and ${hidden + 1} more lines`] : lines;
       // A line that wraps would take more rows than are taken away again.
-      const text = shown.map((line) => `${cut(line, (stream.columns ?? 80) - 1)}\n`).join('');
+      const text = shown.map((line) => `${cut(line, (stream.columns || 80) - 1)}\n`).join('');
       stream.write(erase() + text);
       height = shown.length;
     },
