@@ -4,13 +4,13 @@ import { literal, qualified } from '../quote.js';
 import { TOMBSTONES } from './ledger-sql.js';
 import { dollarQuoted } from './text.js';
 
-/** A table with everything below it: partitions at every level, and inheritance children. `root` is an expression. */
+/** A relation with everything below it: partitions at every level, and inheritance children. `root` is an expression. */
 export function treeOf(root: string): string {
   return `WITH RECURSIVE tree(oid) AS (
         SELECT (${root})::oid
          UNION
         SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid
-    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p')`;
+    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p', 'm')`;
 }
 
 /** The functions, the procedure that fences one table, and its call for every declared table. */

@@ -3,16 +3,18 @@ import type { Declaration } from '../declaration.js';
 import { fenceSql } from './fence-sql.js';
 import { grantsSql } from './grants-sql.js';
 import { ledgerSql } from './ledger-sql.js';
+import { upkeepSql } from './upkeep-sql.js';
 
 /**
  * Lethe's schema, ledger, tombstones, fence, and the rights of `role`: plain SQL for one transaction, to be run once,
- * by a role that owns the declared tables or is superuser.
+ * by a superuser: only one can clear what ANALYZE leaves.
  */
 export function installSql(declaration: Declaration, role: string): string {
   const parts = [
     ledgerSql(declaration),
     ...(declaration.fence === 'trigger' ? [fenceSql(declaration)] : []),
     grantsSql(declaration, role),
+    upkeepSql(declaration, role),
   ];
   return `${parts.join('\n\n')}\n`;
 }

@@ -1,6 +1,6 @@
 /** What keeps copies of values after the rows are gone: statistics, and materialized views. */
 import type { EngineContext } from '../context.js';
-import { UPKEEP } from '../install/grants-sql.js';
+import { UPKEEP } from '../install/upkeep-sql.js';
 import type { Plan } from '../plan/types.js';
 import { deletedTables } from '../plan-source.js';
 import { label, literal, qualified } from '../quote.js';
@@ -47,16 +47,30 @@ export async function upkeepOf(context: EngineContext, session: Session, oid: nu
   const name = label(relation);
   const about = { table: name, privilege: 'MAINTAIN' };
   if (relation.view && !relation.populated) return [];
-  if (relation.maintain) {
-    const verb = relation.view ? 'REFRESH MATERIALIZED VIEW' : 'ANALYZE';
-    await session.query(`${verb} ${qualified(relation)}`, [], about);
-    return [];
-  }
   if (relation.lent) {
     await session.query(`SELECT ${lentFunction}($1::oid::regclass)`, [oid], about);
     return [];
   }
-  const what = relation.view ? `REFRESH MATERIALIZED VIEW ${name}` : `ANALYZE ${name}`;
-  context.logger?.warn({ relation: name }, `Not done for want of a privilege: ${what}`);
-  return [what];
+  const notDone = relation.maintain ? await refresh(session, relation) : [...verbs(relation)];
+  for (const what of notDone)
+    context.logger?.warn({ relation: name }, `Not done for want of a right: ${what}`);
+  return notDone;
+}
+
+/** Where Lethe was not installed by our migration, as far as MAINTAIN goes. */
+async function refresh(session: Session, relation: Relation): Promise<string[]> {
+  const name = label(relation);
+  for (const statement of verbs(relation)) await session.query(statement, [], { table: name });
+  const { rows } = await session.query<{ empty: boolean }>(
+    `SELECT NOT EXISTS (SELECT FROM ${qualified(relation)}) AS empty`,
+    [],
+    { table: name, privilege: 'SELECT' },
+  );
+  // ANALYZE leaves the statistics of an empty table as they were, and only a superuser can clear them.
+  return rows[0]?.empty ? [`clear the statistics of ${name}`] : [];
+}
+
+function verbs(relation: Relation): readonly string[] {
+  const analyze = `ANALYZE ${qualified(relation)}`;
+  return relation.view ? [`REFRESH MATERIALIZED VIEW ${qualified(relation)}`, analyze] : [analyze];
 }

@@ -63,7 +63,10 @@ describe('a table that somebody has locked', () => {
     const job = newJob(TENANT);
     await somebody.query('BEGIN');
     await somebody.query('LOCK TABLE small.accounts IN ACCESS EXCLUSIVE MODE');
-    expect(await ask(engine, job, 'staged')).toMatchObject({ state: 'staging', waitingFor: { kind: 'lock' } });
+    expect(await ask(engine, job, 'staged')).toMatchObject({
+      state: 'staging',
+      waitingFor: { kind: 'lock' },
+    });
     expect((await ask(engine, job, 'restored')).state).toBe('restored');
     await somebody.query('ROLLBACK');
     expect(await checksums(db.admin, smallShop)).toEqual(before);

@@ -101,7 +101,7 @@ BEGIN
         SELECT (relation)::oid
          UNION
         SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid
-    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p') LOOP
+    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p', 'm') LOOP
         -- The first of the declared columns that the table has says whose a row is.
         SELECT a.attname INTO tenant_column FROM pg_attribute a
          WHERE a.attrelid = member AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (ARRAY['tenant_id']::text[])
@@ -158,15 +158,11 @@ BEGIN
             RAISE EXCEPTION 'Table % of the declaration does not exist', declared.name;
         END IF;
         rights := CASE declared.action WHEN 'delete' THEN 'SELECT, INSERT, UPDATE, DELETE' ELSE 'SELECT' END;
-        -- Refreshing statistics, which keep samples of values, was the owner's alone before 17.
-        IF declared.action = 'delete' AND current_setting('server_version_num')::int >= 170000 THEN
-            rights := rights || ', MAINTAIN';
-        END IF;
         FOR member IN WITH RECURSIVE tree(oid) AS (
         SELECT (to_regclass(declared.name))::oid
          UNION
         SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid
-    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p') LOOP
+    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p', 'm') LOOP
             EXECUTE format('GRANT %s ON %s TO "lethe_pos"', rights, member);
         END LOOP;
         -- To tell a conflict before it happens, both sides of a foreign key have to be read; and where rows that stay
@@ -194,7 +190,7 @@ BEGIN
         SELECT (tied.other)::oid
          UNION
         SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid
-    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p') LOOP
+    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p', 'm') LOOP
                 EXECUTE format('GRANT %s ON %s TO "lethe_pos"', rights, member);
             END LOOP;
         END LOOP;
@@ -202,27 +198,54 @@ BEGIN
 END
 $lethe$;
 
--- Before 17 only the owner may refresh statistics; another's ANALYZE warns, and does nothing.
-DO $lethe$
+-- Statistics and materialized views hold values of rows that are gone. Lent by the owner, for these tables alone.
+CREATE FUNCTION "lethe_pos"."refresh_after_erasure"(touched regclass) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $lethe$
+DECLARE
+    member regclass;
+    has_rows boolean;
+    has_rows_below boolean;
 BEGIN
-    IF current_setting('server_version_num')::int >= 170000 THEN
-        RETURN;
-    END IF;
-    CREATE FUNCTION "lethe_pos"."refresh_after_erasure"(regclass) RETURNS void
-        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS '
-BEGIN
-    IF NOT EXISTS (SELECT FROM unnest(ARRAY[''pos.pos_configurations'', ''pos.pos_refunds'', ''pos.pos_sync_logs'', ''pos.pos_terminals'', ''pos.pos_transaction_items'', ''pos.pos_transactions'', ''pos.pos_webhook_deliveries'', ''pos.pos_webhooks'']::text[]) AS d(name)
-                     JOIN LATERAL (WITH RECURSIVE tree(oid) AS (
+    -- The tables that rows are erased from, and what reads them.
+    IF NOT EXISTS (
+        WITH RECURSIVE reader(oid) AS (
+            SELECT tree.relation::oid FROM unnest(ARRAY['pos.pos_configurations', 'pos.pos_refunds', 'pos.pos_sync_logs', 'pos.pos_terminals', 'pos.pos_transaction_items', 'pos.pos_transactions', 'pos.pos_webhook_deliveries', 'pos.pos_webhooks']::text[]) AS d(name)
+             CROSS JOIN LATERAL (WITH RECURSIVE tree(oid) AS (
         SELECT (to_regclass(d.name))::oid
          UNION
         SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid
-    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN (''r'', ''p'')) tree ON tree.relation = $1) THEN
-        RAISE EXCEPTION ''% is not a table that rows are erased from'', $1 USING ERRCODE = ''insufficient_privilege'';
+    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p', 'm')) AS tree
+             UNION
+            SELECT w.ev_class FROM reader
+              JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = reader.oid
+                              AND d.classid = 'pg_rewrite'::regclass
+              JOIN pg_rewrite w ON w.oid = d.objid
+        ) SELECT FROM reader WHERE reader.oid = touched
+    ) THEN
+        RAISE EXCEPTION '% is no table that rows are erased from, and reads none', touched
+            USING ERRCODE = 'insufficient_privilege';
     END IF;
-    EXECUTE format(''ANALYZE %s'', $1);
-END';
-    REVOKE ALL ON FUNCTION "lethe_pos"."refresh_after_erasure"(regclass) FROM PUBLIC;
-    GRANT EXECUTE ON FUNCTION "lethe_pos"."refresh_after_erasure"(regclass) TO "lethe_pos";
+    IF (SELECT relkind FROM pg_class WHERE oid = touched) = 'm' THEN
+        EXECUTE format('REFRESH MATERIALIZED VIEW %s', touched);
+    END IF;
+    EXECUTE format('ANALYZE %s', touched);
+    FOR member IN WITH RECURSIVE tree(oid) AS (
+        SELECT (touched)::oid
+         UNION
+        SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid
+    ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p', 'm') LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s), EXISTS (SELECT FROM %s)', member, member)
+            INTO has_rows, has_rows_below;
+        -- ANALYZE leaves the statistics of an empty table as they were.
+        DELETE FROM pg_statistic s
+         WHERE (s.starelid = member OR s.starelid IN (SELECT indexrelid FROM pg_index WHERE indrelid = member))
+           AND NOT CASE WHEN s.stainherit THEN has_rows_below ELSE has_rows END;
+        DELETE FROM pg_statistic_ext_data d USING pg_statistic_ext e
+         WHERE e.oid = d.stxoid AND e.stxrelid = member
+           AND NOT CASE WHEN d.stxdinherit THEN has_rows_below ELSE has_rows END;
+    END LOOP;
 END
 $lethe$;
+REVOKE ALL ON FUNCTION "lethe_pos"."refresh_after_erasure"(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "lethe_pos"."refresh_after_erasure"(regclass) TO "lethe_pos";
