@@ -10,7 +10,7 @@ import type { RegistryEntry } from '../protocol/registry.js';
 import { prepareKeys } from './keys.js';
 import type { Echo } from './log-lines.js';
 import { type PlatformFiles, platformProcesses, writeRegistry } from './platform-processes.js';
-import { freePort, freePorts, isFree } from './ports.js';
+import { freePort, freePorts, freeRange } from './ports.js';
 import { checkGivenPostgres, ensureDatabase, preparePostgres } from './postgres.js';
 import { type ManagedProcess, Supervisor } from './processes.js';
 import type { Progress } from './progress.js';
@@ -214,14 +214,4 @@ async function somePorts(): Promise<PlatformPorts> {
   const count = migrationOwners().length;
   const [api = 0, temporal = 0, temporalUi = 0] = await freePorts(3);
   return { api, temporal, temporalUi, servicesFirst: await freeRange(count) };
-}
-
-/** A port with as many free ones after it. */
-async function freeRange(count: number): Promise<number> {
-  for (;;) {
-    const first = await freePort();
-    if (first + count > 65_535) continue;
-    const range = Array.from({ length: count }, (_, index) => first + index);
-    if ((await Promise.all(range.map(isFree))).every(Boolean)) return first;
-  }
 }
