@@ -98,7 +98,7 @@ describe('what is away', () => {
       const asked = await api.ask('DELETE', `/api/v1/tenants/${await fresh()}`, operator);
       api.runs.mood = 'here';
       expect(asked).toMatchObject({ status: 202, body: { status: 'pending' } });
-      expect(performance.now() - began).toBeLessThan(5_000);
+      expect(performance.now() - began).toBeLessThan(20_000);
     });
   });
 

@@ -83,9 +83,12 @@ describe("the API's process", () => {
   const answersWith = (status: number) =>
     until(async () => (await fetch(url('/readyz'))).status === status, {
       what: `/readyz to answer ${status}`,
+      timeoutMs: 60_000,
     });
 
-  it('starts and takes requests while Temporal is away, publishes its keys, and stops with grace', async () => {
+  it('starts and takes requests while Temporal is away, publishes its keys, and stops with grace', {
+    timeout: 120_000,
+  }, async () => {
     const { child, ended, printed } = start({ TEMPORAL_ADDRESS: '127.0.0.1:1' });
     await answersWith(200);
     const keys = await readSigningKeys(files.signingKeysDirectory, 'service-token');
@@ -116,7 +119,7 @@ describe("the API's process", () => {
     expect(printed.out).not.toContain(token);
   });
 
-  it('is not ready before its records answer, and then is by itself', async () => {
+  it('is not ready before its records answer, and then is by itself', { timeout: 120_000 }, async () => {
     const rename = (from: string, to: string) =>
       withSuperuser(inject('postgresUrl'), (client) =>
         client.query(`ALTER DATABASE ${pg.escapeIdentifier(from)} RENAME TO ${pg.escapeIdentifier(to)}`),
