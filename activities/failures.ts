@@ -56,6 +56,11 @@ export function isTerminal(error: unknown): boolean {
   return error instanceof Problem && error.retry === 'terminal';
 }
 
+/** The tenant is not there any more, so what was asked for is done. */
+export function isGone(error: unknown): boolean {
+  return error instanceof Problem && (error.code === 'tenant_unknown' || error.code === 'already_erased');
+}
+
 export function faultOf(error: unknown, options: FailureOptions = {}): Fault {
   const problem = error instanceof Problem ? error : null;
   const { service, table, privilege, sqlstate } = problem?.extras ?? {};

@@ -1,10 +1,9 @@
 /** The steps that can be undone, and what undoes them. */
-import { Problem } from '../protocol/problems.js';
 import type { Parts } from './dependencies.js';
-import { DecisionForbids } from './failures.js';
+import { DecisionForbids, isGone } from './failures.js';
 import { SHORT_CALL_MS, tryService } from './service-call.js';
 import { bringTo } from './slices.js';
-import type { OfService } from './types.js';
+import type { OfService, StepInput } from './types.js';
 
 export function reversibleSteps(parts: Parts) {
   const { records } = parts;
@@ -49,22 +48,22 @@ export function reversibleSteps(parts: Parts) {
             { timeoutMs: SHORT_CALL_MS },
           );
         } catch (error) {
-          if (!(error instanceof Problem) || error.code !== 'tenant_unknown') throw error;
+          if (!isGone(error)) throw error;
         }
       });
       await parts.step(job, 'suspension lifted', { service });
     },
 
     /** Stages by the plan that was checked; drift since then is refused by the service. */
-    async stageService({ jobId, service }: OfService): Promise<void> {
+    async stageService({ jobId, service, number }: StepInput): Promise<void> {
       const job = await parts.openJob(jobId);
       await recordRequest(jobId, service);
-      await bringTo(parts, job, service, 'staged');
+      await bringTo(parts, job, service, 'staged', number);
     },
 
     /** The compensation of stage. */
-    async restoreService({ jobId, service }: OfService): Promise<void> {
-      await bringTo(parts, await parts.openJob(jobId), service, 'restored');
+    async restoreService({ jobId, service, number }: StepInput): Promise<void> {
+      await bringTo(parts, await parts.openJob(jobId), service, 'restored', number);
     },
   };
 }

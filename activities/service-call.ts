@@ -1,5 +1,6 @@
 /** One try of an activity at one service: it heartbeats, keeps its patience, and leaves what happened in the record. */
 import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import type { CallAnswer, CallName } from '../protocol/calls.js';
 import type { CallOptions, CallParts, ServiceClient } from '../protocol/client.js';
 import type { JobView, ServiceError } from '../protocol/jobs.js';
@@ -84,7 +85,7 @@ async function keep(
   thrown: unknown,
 ): Promise<Error> {
   const context = Context.current();
-  if (context.cancellationSignal.aborted) return context.cancellationSignal.reason as Error;
+  if (context.cancellationSignal.aborted) return calledOff(context);
   if (thrown instanceof DecisionForbids || thrown instanceof JobHasEnded) return failureOf(thrown);
   const waited = thrown instanceof OutOfPatience ? thrown : null;
   const error = waited === null ? thrown : problemOfWait(service, waited.reason);
@@ -107,6 +108,12 @@ async function keep(
     ...(error instanceof Problem ? {} : { fault: error instanceof Error ? error.stack : String(error) }),
   });
   return failureOf(error, about);
+}
+
+/** By the workflow, which is waiting for it; or because the worker stops, which is nobody's fault: the next one goes on. */
+function calledOff({ cancellationDetails, cancellationSignal }: Context): Error {
+  if (cancellationDetails?.cancelRequested) return cancellationSignal.reason as Error;
+  return ApplicationFailure.retryable('The worker stops; another one goes on.', 'WorkerStopping');
 }
 
 /** What a person needs to know: which statement waits, for which table, because of whom. */

@@ -7,10 +7,13 @@ import type { ServicePatch } from '../records/types.js';
 import { type Parts, partOf } from './dependencies.js';
 import { settleOtherJob } from './other-job.js';
 import { type ServiceTry, tryService } from './service-call.js';
+import { waitTeller } from './waiting.js';
 
 const WRITE_EVERY_MS = 1_000;
 // A service that says at once that it waits is not asked again at once.
 const LEAST_SLICE_MS = 250;
+/** Only while everything is still on its way in does the whole job wait; later it says so and keeps its status. */
+const STAGING = { waiting: 'waiting', working: 'in_progress' } as const;
 
 /** Ends when the service has reached the target; throws what ends an attempt. */
 export function bringTo(
@@ -18,9 +21,11 @@ export function bringTo(
   job: JobView,
   service: string,
   target: DeletionTarget,
+  number: number,
 ): Promise<DeletionStatus> {
   return tryService(parts, job, service, async (attempt) => {
     const report = reporter(parts, job, service);
+    const told = waitTeller(parts, job, service, number, target === 'staged' ? STAGING : {});
     let supersedes: string | undefined;
     for (;;) {
       let status: DeletionStatus;
@@ -40,10 +45,12 @@ export function bringTo(
       Context.current().cancellationSignal.throwIfAborted();
       if (status.state === target) {
         await report(status, true);
+        await told(null);
         return status;
       }
       const moved = attempt.patience.saw(status, status.waiting_for);
       await report(status, false);
+      await told(status.waiting_for);
       if (attempt.patience.olderLeftMs <= 0) await attempt.giveUp(status.waiting_for, true);
       if (attempt.patience.leftMs <= 0) await attempt.giveUp(status.waiting_for, false);
       if (!moved) await attempt.pause(Math.max(0, LEAST_SLICE_MS - (Date.now() - began)));

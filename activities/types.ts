@@ -18,6 +18,10 @@ export interface OfJob {
 export interface OfService extends OfJob {
   readonly service: string;
 }
+/** A step that may have to say what it waits for; its number is that of its phase. */
+export interface StepInput extends OfService {
+  readonly number: number;
+}
 /** A write of the job's record; numbers of one run only grow. */
 export interface NumberedWrite extends OfJob {
   readonly number: number;
@@ -85,7 +89,7 @@ export interface LedgerRead {
   readonly fault: Fault | null;
 }
 
-export interface VerifyInput extends OfService {
+export interface VerifyInput extends StepInput {
   /** Rows that are left are a failure now, no reason to purge once more. */
   readonly mustBeClean: boolean;
 }

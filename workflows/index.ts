@@ -1,8 +1,8 @@
 /**
  * The saga. The job's record is the arbiter: whatever a run believes, it follows the decision that stands there.
  *
- * Runs may wait for weeks, so a change of what is called, or in which order, goes behind `patched()`;
- * tests/replay has histories of every way a run can end or wait.
+ * Runs may wait for weeks and move to the newest worker (workers are not versioned), so a change of what is called, or
+ * in which order, goes behind `patched()`; tests/replay has histories of every way a run can end or wait.
  */
 import { CancellationScope } from '@temporalio/workflow';
 import type { DeleteTenantInput } from '../protocol/workflow.js';

@@ -37,6 +37,8 @@ export class Saga {
   private job: JobState | null = null;
   private standing: DecisionState | null = null;
   private number = 0;
+  /** What steps write of their waiting counts as part of the phase: later than what came before, earlier than the rest. */
+  private phaseNumber = 0;
   private wakes = 0;
   private cancelled = false;
   private reversible: CancellationScope | null = null;
@@ -107,8 +109,8 @@ export class Saga {
     return { summary: service, heartbeatTimeout: this.known.settings.heartbeatTimeoutMs };
   }
 
-  input(service: string): [{ jobId: string; service: string }] {
-    return [{ jobId: this.jobId, service }];
+  input(service: string): [{ jobId: string; service: string; number: number }] {
+    return [{ jobId: this.jobId, service, number: this.phaseNumber }];
   }
 
   /** Writes where the job stands. Nobody waits for it: what comes late is dropped, since writes are numbered. */
@@ -118,6 +120,7 @@ export class Saga {
     if (status !== this.view.status) showStatus(status);
     this.see({ status, phase, waiting_for, attention });
     const input = { jobId: this.jobId, number: this.nextNumber(), patch: shown };
+    if (shown.phase !== undefined) this.phaseNumber = input.number;
     const options = { summary: `${status}, ${phase}` };
     CancellationScope.nonCancellable(() => records.show.executeWithOptions(options, [input])).catch(
       () => undefined,

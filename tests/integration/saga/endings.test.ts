@@ -185,6 +185,9 @@ describe('compensated', () => {
       if (target === 'restored') saga.orders.waiting = null;
       return null;
     };
+    const waits = await saga.until(job, ({ waiting_for }) => waiting_for?.kind === 'older_transaction');
+    expect(waits).toMatchObject({ status: 'waiting', phase: 'stage' });
+    expect(waits.waiting_for?.next_action).toContain('pid 42, user report');
     const ended = await saga.untilEnded(job);
     expect(ended.status).toBe('compensated');
     expect(Date.now() - started).toBeGreaterThanOrEqual(saga.settings.olderTransactionLimitMs);
