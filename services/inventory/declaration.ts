@@ -17,10 +17,4 @@ export const inventory: Declaration = {
     'inventory.purchase_order_lines': { action: 'delete' },
     'inventory.goods_receipts': { action: 'delete' },
   },
-  references: {
-    // A branch belongs to whom its root belongs to.
-    'inventory.product_categories.parent_id': 'owns',
-    // What a movement takes back is another movement in its own right.
-    'inventory.stock_movements.reverses_id': 'reference',
-  },
 };

@@ -17,10 +17,4 @@ export const orders: Declaration = {
     'orders.order_payments': { action: 'delete' },
     'orders.order_feedback': { action: 'delete' },
   },
-  references: {
-    // An order that came out of a recurring one stands on its own.
-    'orders.orders.recurring_order_id': 'reference',
-    // The history belongs to the order, not the order to its latest entry.
-    'orders.orders.latest_status_id': 'reference',
-  },
 };

@@ -17,8 +17,4 @@ export const production: Declaration = {
     'production.quality_defects': { action: 'delete' },
     'production.corrective_actions': { action: 'delete' },
   },
-  references: {
-    // Only says which oven it was.
-    'production.production_runs.equipment_id': 'reference',
-  },
 };

@@ -17,7 +17,7 @@ export const recipes: Declaration = {
     'recipes.recipe_versions': { action: 'delete' },
   },
   references: {
-    // A variant is a recipe of its own.
+    // A variant is a recipe of its own, and may be of another bakery's: it then stays, and forgets what it came from.
     'recipes.recipes.based_on_id': 'reference',
   },
 };

@@ -16,8 +16,4 @@ export const sales: Declaration = {
     'sales.prediction_outcomes': { action: 'delete' },
     'sales.sales_targets': { action: 'delete' },
   },
-  references: {
-    // Only says where the record came from.
-    'sales.sales_records.import_id': 'reference',
-  },
 };

@@ -19,8 +19,6 @@ export const suppliers: Declaration = {
     'suppliers.supplier_documents': { action: 'delete' },
   },
   references: {
-    // A renewal is a contract of its own.
-    'suppliers.supplier_contracts.renews_id': 'reference',
     // A document belongs to one of the two; the other is null.
     'suppliers.supplier_documents.contract_id': 'owns',
     'suppliers.supplier_documents.order_id': 'owns',

@@ -155,17 +155,15 @@ describe('the twelve plans together', () => {
     );
     expect(nulled).toEqual(
       expect.arrayContaining([
-        'orders_latest_status_id_fkey by declaration',
-        'orders_recurring_order_id_fkey by declaration',
-        'stock_movements_reverses_id_fkey by declaration',
         'recipes_based_on_id_fkey by declaration',
-        'sales_records_import_id_fkey by declaration',
-        'production_runs_equipment_id_fkey by declaration',
-        'supplier_contracts_renews_id_fkey by declaration',
         'orders_delivery_address_id_fkey by key',
         'products_category_id_fkey by key',
         'trained_models_base_model_id_fkey by key',
       ]),
     );
+    // Where a row of another tenant points to a row that goes, something is wrong: that is a conflict.
+    expect(nulled.filter((one) => one.endsWith('by declaration'))).toEqual([
+      'recipes_based_on_id_fkey by declaration',
+    ]);
   });
 });

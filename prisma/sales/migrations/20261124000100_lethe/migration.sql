@@ -174,11 +174,11 @@ BEGIN
                      OR concat(n.nspname, '.', c.relname, '.',
                        (SELECT string_agg(a.attname, ',' ORDER BY u.place)
                           FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, place)
-                          JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum)) = ANY (ARRAY['sales.sales_records.import_id']::text[])
+                          JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum)) = ANY (ARRAY[]::text[])
                      OR concat(CASE WHEN n.nspname ~ '^[a-z_][a-z0-9_]*$' THEN n.nspname::text ELSE concat('"', replace(n.nspname, '"', '""'), '"') END, '.', CASE WHEN c.relname ~ '^[a-z_][a-z0-9_]*$' THEN c.relname::text ELSE concat('"', replace(c.relname, '"', '""'), '"') END, '.',
                        (SELECT string_agg(CASE WHEN a.attname ~ '^[a-z_][a-z0-9_]*$' THEN a.attname::text ELSE concat('"', replace(a.attname, '"', '""'), '"') END, ',' ORDER BY u.place)
                           FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, place)
-                          JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum)) = ANY (ARRAY['sales.sales_records.import_id']::text[]) AS nulled
+                          JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum)) = ANY (ARRAY[]::text[]) AS nulled
               FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE k.contype = 'f' AND to_regclass(declared.name) IN (k.conrelid, k.confrelid)
         LOOP
