@@ -23,7 +23,7 @@ export interface EngineOptions {
   readonly logger?: EngineLogger;
 }
 
-/** How long a call that only reads waits for locks. */
+/** How long a call that only reads waits for locks, and a check of what could be restored takes. */
 const READ_WITHIN_MS = 5_000;
 const DEFAULT_POOL_SIZE = 4;
 
@@ -67,7 +67,7 @@ export function createEngine(options: EngineOptions): Engine {
       }),
     status: (tenantId, jobId) =>
       told(() =>
-        sessions.session({ ...reading(), jobId }, async (session) => {
+        sessions.session({ ...reading(), jobId, statementTimeoutMs: READ_WITHIN_MS }, async (session) => {
           const row = await context.ledger.find(session, key(tenantId), jobId, false);
           if (row === null) return absentStatus(key(tenantId), jobId);
           return statusOf(row, await diagnose(context, session, row));

@@ -25,6 +25,8 @@ export interface Scope {
   readonly jobId: string | null;
   /** By `Date.now()`. Waits for locks end by then; a statement that runs may overrun it. */
   readonly deadline: number;
+  /** Longest statement, where it should be shorter than usual. */
+  readonly statementTimeoutMs?: number;
 }
 
 /** What a statement is about, for its error. */
@@ -141,7 +143,7 @@ export class Sessions {
       const { text, values } = settingsQuery({
         applicationName: applicationName(this.options.name, scope),
         lockTimeoutMs,
-        statementTimeoutMs: this.options.statementTimeoutMs,
+        statementTimeoutMs: scope.statementTimeoutMs ?? this.options.statementTimeoutMs,
       });
       const { rows } = await client.query<{ pid: number }>(text, values);
       const pid = rows[0]?.pid ?? 0;

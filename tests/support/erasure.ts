@@ -184,3 +184,14 @@ export async function untilWaiting(db: ErasureDatabase, client: pg.Client): Prom
     { what: 'a writer to wait for a lock', everyMs: 20 },
   );
 }
+
+/** Short requests until one says what it waits for, or the job is there. */
+export async function untilItWaits(engine: Engine, job: Job, target: Target): Promise<LedgerStatus> {
+  return until(
+    async () => {
+      const status = await ask(engine, job, target, { timeBudgetMs: 200 });
+      return status.waitingFor !== null || status.state === target ? status : null;
+    },
+    { what: 'the job to wait, or to be done', everyMs: 1 },
+  );
+}

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../../erasure/engine-types.js';
 import {
   ask,
@@ -10,6 +10,7 @@ import {
   newJob,
   reach,
   untilBlocked,
+  untilItWaits,
 } from '../../support/erasure.js';
 import { NEIGHBOUR, SMALL_SQL, SMALL_TOTAL, smallRows, smallShop, TENANT } from './small-shop.js';
 
@@ -24,10 +25,12 @@ beforeAll(async () => {
   await db.admin.query(smallRows(NEIGHBOUR, 1000));
 });
 beforeEach(async () => {
+  await db.admin.query('DELETE FROM lethe_small.tenant_tombstones; DELETE FROM lethe_small.deletion_ledger');
   if ((await countRows(db.admin, `small.notes WHERE tenant_id = '${TENANT}'`)) === 0) {
     await db.admin.query(smallRows(TENANT, 0));
   }
 });
+afterEach(() => writer.query('ROLLBACK'));
 afterAll(() => db?.drop());
 
 const NOTE = `INSERT INTO small.notes VALUES (900, '${TENANT}', 'late')`;
@@ -37,9 +40,9 @@ describe.each(['READ COMMITTED', 'REPEATABLE READ'])('a %s writer that began bef
     const job = newJob(TENANT);
     await writer.query(`BEGIN ISOLATION LEVEL ${level}`);
     await writer.query(NOTE);
-    const before = await ask(engine, job, 'staged', { timeBudgetMs: 300 });
+    const before = await untilItWaits(engine, job, 'staged');
     expect(before).toMatchObject({ state: 'staging', waitingFor: { kind: 'older_transaction' } });
-    const again = await ask(engine, job, 'staged', { timeBudgetMs: 100 });
+    const again = await untilItWaits(engine, job, 'staged');
     expect(again.waitingFor?.since).toEqual(before.waitingFor?.since);
     await writer.query('COMMIT');
     const staged = await reach(engine, job, 'staged');
@@ -57,7 +60,7 @@ describe.each(['READ COMMITTED', 'REPEATABLE READ'])('a %s writer that began bef
     const job = newJob(TENANT);
     await writer.query(`BEGIN ISOLATION LEVEL ${level}`);
     await writer.query('SELECT count(*) FROM small.notes');
-    const status = await ask(engine, job, 'staged', { timeBudgetMs: 300 });
+    const status = await untilItWaits(engine, job, 'staged');
     const late = await writer.query(NOTE).then(
       () => 'written',
       (error: { code: string }) => error.code,
@@ -78,14 +81,13 @@ describe.each(['READ COMMITTED', 'REPEATABLE READ'])('a %s writer that began bef
     const purged = await reach(engine, job, 'purged');
     expect(purged.rowsDone).toBe(staged.rowsDone);
     expect(await engine.verify(TENANT, job.jobId)).toMatchObject({ clean: true, horizonPassed: true });
-    await db.admin.query(`DELETE FROM lethe_small.tenant_tombstones`);
   });
 
   it('that rolls back leaves nothing to sweep', async () => {
     const job = newJob(TENANT);
     await writer.query(`BEGIN ISOLATION LEVEL ${level}`);
     await writer.query(NOTE);
-    await ask(engine, job, 'staged', { timeBudgetMs: 200 });
+    await untilItWaits(engine, job, 'staged');
     await writer.query('ROLLBACK');
     expect((await reach(engine, job, 'staged')).rowsDone).toBe(SMALL_TOTAL);
     await reach(engine, job, 'restored');
@@ -161,7 +163,7 @@ describe('a prepared transaction', () => {
     await writer.query(NOTE);
     await writer.query(`PREPARE TRANSACTION 'late ${job.jobId}'`);
     try {
-      const status = await ask(engine, job, 'staged', { timeBudgetMs: 300 });
+      const status = await untilItWaits(engine, job, 'staged');
       expect(status.state).toBe('staging');
       expect(status.waitingFor?.blockers.join()).toContain(
         `prepared transaction "late ${job.jobId}" (user postgres`,

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, EngineError, type LedgerState, type Target } from '../../../erasure/engine-types.js';
 import { OPEN_STATES, TRANSITIONS } from '../../../erasure/ledger/transitions.js';
 import { TRANSITIONS as ON_THE_WIRE } from '../../../protocol/transitions.js';
+import { until } from '../../support/conditions.js';
 import {
   archivesLeft,
   ask,
@@ -14,6 +15,7 @@ import {
   type Job,
   newJob,
   reach,
+  untilItWaits,
 } from '../../support/erasure.js';
 import { NEIGHBOUR, SMALL_SQL, SMALL_TOTAL, smallRows, smallShop } from './small-shop.js';
 
@@ -202,7 +204,7 @@ describe('a database that came back from a backup', () => {
     const job = newJob(await newTenant());
     const writer = await db.connect();
     await writer.query(`BEGIN; INSERT INTO small.notes VALUES (99, '${job.tenantId}', 'late')`);
-    const waiting = await ask(engine, job, 'purged', { timeBudgetMs: 300 });
+    const waiting = await untilItWaits(engine, job, 'purged');
     expect(waiting).toMatchObject({ state: 'purging', waitingFor: { kind: 'older_transaction' } });
     await writer.query('COMMIT');
     expect(await ask(engine, job, 'purged')).toMatchObject({ state: 'purged', rowsDone: SMALL_TOTAL + 1 });
@@ -252,8 +254,11 @@ describe('a database that came back from a backup', () => {
       possible: true,
       reasons: [],
     });
-    const verified = await engine.verify(job.tenantId, job.jobId);
-    expect(verified).toMatchObject({ horizonPassed: true, rowsLeft: SMALL_TOTAL });
+    const verified = await until(async () => {
+      const found = await engine.verify(job.tenantId, job.jobId);
+      return found.horizonPassed && found;
+    });
+    expect(verified.rowsLeft).toBe(SMALL_TOTAL);
     expect(Number(verified.horizon)).toBeLessThan(9_000_000_000_000);
     expect(hash).toBe(planHash);
     await reach(engine, job, 'restored');

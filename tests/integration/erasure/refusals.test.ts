@@ -11,6 +11,7 @@ import {
   newJob,
   reach,
   untilBlocked,
+  untilItWaits,
 } from '../../support/erasure.js';
 import { NEIGHBOUR, SMALL_SQL, smallRows, smallShop, TENANT } from './small-shop.js';
 
@@ -105,7 +106,7 @@ describe('a plan', () => {
   it('that changes between move and sweep is drift, and the restore still works', async () => {
     const writer = await db.connect();
     await writer.query(`BEGIN; INSERT INTO small.notes VALUES (900, '${TENANT}', 'late')`);
-    expect((await ask(engine, job, 'staged', { timeBudgetMs: 200 })).state).toBe('staging');
+    expect((await untilItWaits(engine, job, 'staged')).state).toBe('staging');
     await writer.query('ROLLBACK');
     const { planHash } = await engine.status(TENANT, job.jobId);
     await db.admin.query('ALTER TABLE small.notes ADD mood text');
