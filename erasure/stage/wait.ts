@@ -5,30 +5,38 @@ import type { Waiting } from '../engine-types.js';
 import { blockerText } from '../session/lock-watch.js';
 import type { Session } from '../session/session.js';
 
-// Asked without a transaction id of our own, which the snapshot would count. A transaction that has a snapshot and no
-// id yet shows only in backend_xmin; autovacuum's workers, which have no user, and physical standbys, which are in no
-// database, write nothing of a tenant's.
+// Asked without a transaction id of our own, which the snapshot would count. Transaction ids are the cluster's: one
+// that runs in another database, as those who look at it say, writes nothing here; one that nobody knows of is waited
+// for. A transaction that has a snapshot and no id yet shows only in backend_xmin; autovacuum's workers, which have no
+// user, and physical standbys, which are in no database, write nothing of a tenant's.
 const PASSED = `
-  SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::xid8
+  WITH now AS MATERIALIZED (SELECT pg_current_snapshot() AS snapshot)
+  SELECT pg_snapshot_xmax(now.snapshot) >= $1::xid8
+     AND NOT EXISTS (
+       SELECT FROM pg_snapshot_xip(now.snapshot) AS running(id)
+        WHERE running.id < $1::xid8
+          AND NOT EXISTS (SELECT FROM pg_stat_activity a
+            WHERE a.backend_xid = running.id::xid AND a.datname <> current_database())
+          AND NOT EXISTS (SELECT FROM pg_prepared_xacts p
+            WHERE p.transaction = running.id::xid AND p.database <> current_database()))
      AND NOT EXISTS (
        SELECT FROM pg_stat_activity a
         WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.usesysid IS NOT NULL
-          AND age(a.backend_xmin) > age($1::xid8::xid)) AS passed`;
+          AND age(a.backend_xmin) > age($1::xid8::xid)) AS passed
+    FROM now`;
 
-// Transaction ids are the cluster's: one of another database blocks, too.
 const BLOCKERS = `
   SELECT a.pid, a.usename::text AS user, extract(epoch FROM now() - a.xact_start)::float8 AS age
     FROM pg_stat_activity a
-   WHERE a.pid <> pg_backend_pid() AND a.usesysid IS NOT NULL
-     AND (age(a.backend_xid) > age($1::xid8::xid)
-       OR a.datname = current_database() AND age(a.backend_xmin) > age($1::xid8::xid))
+   WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.usesysid IS NOT NULL
+     AND (age(a.backend_xid) > age($1::xid8::xid) OR age(a.backend_xmin) > age($1::xid8::xid))
    ORDER BY a.pid LIMIT 20`;
 
 const PREPARED = `
   SELECT p.gid, p.owner::text AS owner, p.database::text AS database FROM pg_prepared_xacts p
-   WHERE age(p.transaction) > age($1::xid8::xid) ORDER BY p.prepared LIMIT 20`;
+   WHERE p.database = current_database() AND age(p.transaction) > age($1::xid8::xid) ORDER BY p.prepared LIMIT 20`;
 
-/** Whether every transaction that began before the horizon has ended. */
+/** Whether every transaction of this database that began before the horizon has ended. */
 export async function hasPassed(session: Session, horizon: string): Promise<boolean> {
   const { rows } = await session.query<{ passed: boolean }>(PASSED, [horizon]);
   return rows[0]?.passed === true;

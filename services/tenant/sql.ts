@@ -26,25 +26,36 @@ export interface HorizonView {
 }
 
 /**
- * A writer without a transaction id, under REPEATABLE READ, may write later by its old snapshot: so the snapshots
- * of this database count (`backend_xmin`), beside the running ids of the whole cluster, prepared ones among them.
+ * A writer without a transaction id, under REPEATABLE READ, may write later by its old snapshot: so snapshots count
+ * (`backend_xmin`), beside running ids, prepared ones among them. Ids are the whole cluster's; those that are known
+ * to run in another database write nothing here.
  */
 export async function viewHorizon(tables: Tables, horizon: string): Promise<HorizonView> {
   const [view] = await tables.$queryRaw<
     { passed: boolean; oldest_start: Date | null; blockers: string[] | null }[]
   >`
-    WITH horizon AS (
-      SELECT ${horizon}::text::xid8 AS full_id, (${horizon}::numeric % 4294967296)::text::xid AS id
+    WITH horizon AS MATERIALIZED (
+      SELECT ${horizon}::text::xid8 AS full_id, (${horizon}::numeric % 4294967296)::text::xid AS id,
+        pg_current_snapshot() AS snapshot
     ), older AS (
       SELECT format('pid %s (user %s)', pid, usename) AS blocker, xact_start
       FROM pg_stat_activity, horizon
-      WHERE pid <> pg_backend_pid() AND (
-        (datname = current_database() AND age(backend_xmin) > age(horizon.id)) OR age(backend_xid) > age(horizon.id))
+      WHERE pid <> pg_backend_pid() AND datname = current_database()
+        AND (age(backend_xmin) > age(horizon.id) OR age(backend_xid) > age(horizon.id))
       UNION ALL
       SELECT format('a prepared transaction of %s (see pg_prepared_xacts)', owner), prepared
-      FROM pg_prepared_xacts, horizon WHERE age(transaction) > age(horizon.id)
+      FROM pg_prepared_xacts, horizon
+      WHERE database = current_database() AND age(transaction) > age(horizon.id)
+    ), unknown AS (
+      SELECT FROM horizon, pg_snapshot_xip(horizon.snapshot) AS running(id)
+      WHERE running.id < full_id
+        AND NOT EXISTS (SELECT FROM pg_stat_activity
+          WHERE backend_xid = running.id::xid AND datname <> current_database())
+        AND NOT EXISTS (SELECT FROM pg_prepared_xacts
+          WHERE transaction = running.id::xid AND database <> current_database())
     )
-    SELECT pg_snapshot_xmin(pg_current_snapshot()) >= full_id AND NOT EXISTS (SELECT FROM older) AS passed,
+    SELECT pg_snapshot_xmax(snapshot) >= full_id AND NOT EXISTS (SELECT FROM older)
+        AND NOT EXISTS (SELECT FROM unknown) AS passed,
       (SELECT min(xact_start) FROM older) AS oldest_start,
       (SELECT array_agg(blocker) FROM (SELECT blocker FROM older ORDER BY xact_start LIMIT 50) first) AS blockers
     FROM horizon`;
