@@ -102,6 +102,7 @@ function addTenantCommands(program: Commander, run: Run): void {
     .option('--restore-window <duration>', 'how long everything can still be brought back, e.g. 72h')
     .option('--preview-hash <hash>', 'only if the preview is still the one with this hash')
     .option('--due-at <time>', 'when it has to be done (RFC 3339)')
+    .option('--watch', 'stay until it has ended or needs a person (the default)', true)
     .option('--no-watch', 'return at once')
     .action(run(deleteTenant));
   program
