@@ -11,6 +11,13 @@ export interface Declaration {
   readonly tenant: {
     /** Names of the column that holds the tenant's key; a table that has one is owned by it. */
     readonly columns: readonly string[];
+    /**
+     * Tables where that differs, as `schema.table`. Several columns: a row belongs to every tenant that one of them
+     * names. None: the table has no such column, whatever its columns are called.
+     */
+    readonly columnsOf?: Readonly<Record<string, readonly string[]>>;
+    /** The table in which a tenant is a row, as `schema.table`, and the column of its key. */
+    readonly root?: { readonly table: string; readonly key: string };
     readonly type: 'uuid' | 'text' | 'integer' | 'bigint';
   };
   /** How late writes are kept out: triggers of ours, the application itself, or not at all. */
@@ -19,16 +26,44 @@ export interface Declaration {
   readonly tables: Readonly<Record<string, TablePolicy>>;
   /** Decisions where the catalog is ambiguous, by `schema.table.column[,column…]` of the referencing side. */
   readonly references?: Readonly<Record<string, ReferencePolicy>>;
+  /** References that own rows and have no constraint. */
+  readonly softReferences?: readonly SoftReference[];
+  /** Columns that look like a reference or a tenant's key and are none, as `schema.table.column`. */
+  readonly ignoredColumns?: readonly string[];
+  /** What a person has not answered yet: until then nothing runs. */
+  readonly openQuestions?: readonly OpenQuestion[];
 }
 
 /** What becomes of a table's rows. Retention and anonymisation come with an issue of their own. */
 export interface TablePolicy {
   readonly action: 'delete' | 'keep';
+  /** How its rows were owned when it was accepted, in the plan's words. Where that has changed since, nothing runs. */
+  readonly ownedBy?: string;
   /** Why rows are kept; required reading for a privacy officer, shown in previews. */
   readonly reason?: string;
   /** What happens to user triggers on DELETE. Without a decision such a table is refused. */
   readonly triggers?: 'suppress' | 'fire';
 }
 
-/** `owns`: the referenced row owns the referencing one. `reference`: it merely points there; nulled and set back. */
-export type ReferencePolicy = 'owns' | 'reference';
+/**
+ * `owns`: the referenced row owns the referencing one. `reference`: it merely points there; nulled and set back.
+ * `conflict`: it merely points there, and a row that stays and does so keeps what it refers to from being deleted.
+ */
+export type ReferencePolicy = 'owns' | 'reference' | 'conflict';
+
+/** A column that holds keys of another table, without a foreign key; values of different types are compared as text. */
+export interface SoftReference {
+  /** `schema.table.column`. */
+  readonly from: string;
+  readonly to: string;
+  /** Only in rows where this column of the referencing table, as text, has this value: a generic reference. */
+  readonly when?: { readonly column: string; readonly equals: string };
+}
+
+export interface OpenQuestion {
+  /** The table, column or key that it is about. */
+  readonly about: string;
+  readonly question: string;
+  /** What would probably be answered. */
+  readonly suggestion: string;
+}

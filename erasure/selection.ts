@@ -1,17 +1,17 @@
 /** Which rows are a tenant's, as SQL: the one place that says so, for counting, moving and verifying. */
-import type { ForeignKey } from './catalog/types.js';
+import type { CatalogTable, ForeignKey } from './catalog/types.js';
 import { cycles, edgesOf } from './plan/graph.js';
 import type { OwnedTable, Ownership, Plan } from './plan/types.js';
 import { ident, qualified } from './quote.js';
 import {
   EQUALS,
   equalities,
+  inRows,
+  isTenants,
   keysOf,
-  onPartition,
   refersTo,
   rowsOf,
   type Source,
-  TENANT_TYPES,
   version,
 } from './selection-sql.js';
 
@@ -64,22 +64,22 @@ class Selection {
   rowIsOwned(oid: number, alias: string): string {
     const { table, ownership } = this.ownedTable(oid);
     const [first, ...others] = ownership;
-    if (first !== undefined && others.length === 0) return this.says(first, alias);
+    if (first !== undefined && others.length === 0) return this.says(table, first, alias);
     // An OR of sub-selects has the whole table read, and compares all with all where they do not fit into memory:
     // rows are found by each owner instead, and then by what they are known by.
     const union = ownership.map((one) => {
       const inner = this.alias();
-      return `SELECT ${version(table, ownership, inner)} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(one, inner)}`;
+      return `SELECT ${version(table, ownership, inner)} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(table, one, inner)}`;
     });
     return `(${version(table, ownership, alias)}) ${EQUALS} ANY (SELECT * FROM (${union.join(' UNION ALL ')}) AS v OFFSET 0)`;
   }
 
   rowIsNotOwned(oid: number, alias: string): string {
-    const { ownership } = this.ownedTable(oid);
+    const { table, ownership } = this.ownedTable(oid);
     return ownership
       .map((one) =>
         one.kind === 'tenant_column'
-          ? `(${this.says(one, alias)}) IS NOT TRUE`
+          ? `(${this.says(table, one, alias)}) IS NOT TRUE`
           : this.notReferringToOwned(one.key, alias),
       )
       .join(' AND ');
@@ -93,9 +93,9 @@ class Selection {
     return `NOT ${refersTo(key, alias, this.sourcesOf(key), true)}`;
   }
 
-  private says(ownership: Ownership, alias: string): string {
+  private says(table: CatalogTable, ownership: Ownership, alias: string): string {
     return ownership.kind === 'tenant_column'
-      ? `${alias}.${ident(ownership.column)} ${EQUALS} $1::pg_catalog.text::pg_catalog.${TENANT_TYPES[this.tenantType]}`
+      ? isTenants(table, ownership.column, this.tenantType, alias)
       : refersTo(ownership.key, alias, this.sourcesOf(ownership.key));
   }
 
@@ -113,7 +113,7 @@ class Selection {
       return {
         from: `${key.parentPartition ? qualified(key.parentPartition) : rowsOf(parent.table)} AS ${inner}`,
         column: (name) => `${inner}.${ident(name)}`,
-        conditions: [this.says(one, inner)],
+        conditions: [this.says(parent.table, one, inner)],
       };
     });
   }
@@ -146,7 +146,7 @@ class Selection {
     const rows = ownership.map((one) => {
       const inner = this.alias();
       const shown = referenced.map((column) => `${inner}.${ident(column.name)}`).join(', ');
-      return `SELECT ${shown} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(one, inner)}`;
+      return `SELECT ${shown} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(table, one, inner)}`;
     });
     shared.set(table.oid, { name, rows: rows.join(' UNION ALL ') });
     return name;
@@ -202,7 +202,7 @@ class Selection {
         .filter((one) => one.kind === 'tenant_column' || !this.isOfCycle(one.key))
         .map((one) => {
           const inner = this.alias();
-          return `SELECT ${emit(table.oid, inner)} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(one, inner)}`;
+          return `SELECT ${emit(table.oid, inner)} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(table, one, inner)}`;
         }),
     );
     const steps = keys.map((one) => {
@@ -213,7 +213,7 @@ class Selection {
         condition: [
           `${reached}.member = ${place.get(one.parentOid)}`,
           ...equalities(one, marksOf(one.parentOid), inner),
-          ...onPartition(one, inner),
+          ...inRows(one, inner),
         ].join(' AND '),
       };
     });

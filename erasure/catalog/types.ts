@@ -128,6 +128,13 @@ export interface ForeignKey {
   readonly enforced: boolean;
   /** `PERIOD` (18). */
   readonly temporal: boolean;
+  /** No key of the catalog: a person has declared that these columns refer. */
+  readonly soft?: {
+    /** The columns are of different types: compared as text. */
+    readonly asText: boolean;
+    /** Only rows of the child in which this column, as text, has this value. */
+    readonly when?: { readonly column: string; readonly equals: string };
+  };
 }
 
 export interface Trigger {

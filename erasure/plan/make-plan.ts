@@ -1,16 +1,18 @@
 /** Makes a plan from what the catalog shows and a person has declared. Pure: no connection, no clock. */
-import type { Catalog, CatalogTable } from '../catalog/types.js';
+import type { Catalog } from '../catalog/types.js';
 import type { Declaration } from '../declaration.js';
-import { label } from '../quote.js';
 import { findingsOf } from './findings.js';
 import { planHash } from './hash.js';
 import { findOwnership } from './ownership.js';
+import { policyOf } from './policy.js';
 import { referencesInto } from './references.js';
+import { withSoftReferences } from './soft-references.js';
 import { firingTriggers } from './triggers.js';
 import type { OwnedTable, Plan, PlannedTable } from './types.js';
 import { unitsOf } from './units.js';
 
-export function makePlan(catalog: Catalog, declaration: Declaration): Plan {
+export function makePlan(given: Catalog, declaration: Declaration): Plan {
+  const { catalog, unknown } = withSoftReferences(given, declaration);
   const { owned, ambiguous } = findOwnership(catalog, declaration);
   const tables = owned.flatMap((one) => planned(one, declaration));
   const accepted = new Set(tables.map(({ table }) => table.oid));
@@ -27,7 +29,7 @@ export function makePlan(catalog: Catalog, declaration: Declaration): Plan {
     ...found,
     hash: planHash(catalog, declaration, owned, tables),
     units: unitsOf(tables, catalog.foreignKeys),
-    findings: findingsOf({ ...found, declaration, ambiguous }),
+    findings: findingsOf({ ...found, declaration, ambiguous, unknownReferences: unknown }),
   };
 }
 
@@ -36,9 +38,4 @@ function planned(owned: OwnedTable, declaration: Declaration): PlannedTable[] {
   if (policy === undefined) return [];
   const fires = policy.action === 'delete' && firingTriggers(owned.table).length > 0;
   return [{ ...owned, action: policy.action, triggers: (fires && policy.triggers) || 'none' }];
-}
-
-function policyOf(table: CatalogTable, { tables }: Declaration): Declaration['tables'][string] | undefined {
-  const name = [label(table), `${table.schema}.${table.name}`].find((one) => Object.hasOwn(tables, one));
-  return name === undefined ? undefined : tables[name];
 }

@@ -35,17 +35,32 @@ export function decisionOn(
   return name === undefined ? undefined : references[name];
 }
 
-/** Whether every column of the key has to have a value: then each of its rows refers to a parent. */
+/**
+ * Whether every column of the key has to have a value: then each of its rows refers to a parent. Of a reference
+ * without a constraint nobody knows.
+ */
 export function isRequired(child: CatalogTable, key: ForeignKey): boolean {
+  if (key.soft !== undefined) return false;
   return key.childColumns.every((name) => child.columns.find((column) => column.name === name)?.notNull);
 }
 
-/** The column that says whose a row is: the first of those declared that the table has. */
-export function tenantColumnOf(table: CatalogTable, declaration: Declaration): string | undefined {
-  return declaration.tenant.columns.find((name) => table.columns.some((column) => column.name === name));
+/**
+ * The columns that say whose a row is: those declared for the table, else the first of those declared for all that
+ * the table has. The table in which a tenant is a row belongs to the tenant by its own key.
+ */
+export function tenantColumnsOf(table: CatalogTable, { tenant }: Declaration): readonly string[] {
+  const has = (name: string) => table.columns.some((column) => column.name === name);
+  const names = [label(table), `${table.schema}.${table.name}`];
+  if (tenant.root !== undefined && names.includes(tenant.root.table)) {
+    return has(tenant.root.key) ? [tenant.root.key] : [];
+  }
+  const { columnsOf = {} } = tenant;
+  const own = names.find((name) => Object.hasOwn(columnsOf, name));
+  if (own !== undefined) return (columnsOf[own] ?? []).filter(has);
+  return tenant.columns.filter(has).slice(0, 1);
 }
 
-type Meaning = ReferencePolicy | 'ambiguous';
+type Meaning = 'owns' | 'reference' | 'ambiguous';
 
 export function findOwnership(catalog: Catalog, declaration: Declaration): OwnershipFound {
   return new Search(catalog, declaration).run();
@@ -54,7 +69,7 @@ export function findOwnership(catalog: Catalog, declaration: Declaration): Owner
 class Search {
   private readonly tables: ReadonlyMap<number, CatalogTable>;
   private readonly keys: readonly ForeignKey[];
-  private readonly tenantColumns = new Map<number, string>();
+  private readonly tenantColumns = new Map<number, readonly string[]>();
   /** Keys by which rows are owned, of tables that are owned. */
   private readonly owning = new Set<ForeignKey>();
   private readonly ownedOids = new Set<number>();
@@ -72,9 +87,9 @@ class Search {
       .filter((key) => key.enforced && this.tables.has(key.childOid) && this.tables.has(key.parentOid))
       .sort((a, b) => compare(this.sortKey(a), this.sortKey(b)));
     for (const table of tables) {
-      const column = tenantColumnOf(table, declaration);
-      if (column === undefined) continue;
-      this.tenantColumns.set(table.oid, column);
+      const columns = tenantColumnsOf(table, declaration);
+      if (columns.length === 0) continue;
+      this.tenantColumns.set(table.oid, columns);
       this.ownedOids.add(table.oid);
     }
   }
@@ -113,11 +128,12 @@ class Search {
   }
 
   private meaning(key: ForeignKey): Meaning {
-    // Where a tenant column says whose a row is, keys have to agree with it and make nobody else its owner.
-    if (this.tenantColumns.has(key.childOid)) return 'reference';
+    if (key.soft !== undefined) return 'owns';
     const child = this.table(key.childOid);
     const decided = decisionOn(this.declaration, child, key);
-    if (decided !== undefined) return decided;
+    if (decided !== undefined) return decided === 'owns' ? 'owns' : 'reference';
+    // Where a tenant column says whose a row is, keys have to agree with it and make nobody else its owner.
+    if (this.tenantColumns.has(key.childOid)) return 'reference';
     if (key.onDelete === 'set_null' || key.onDelete === 'set_default') return 'reference';
     return key.onDelete === 'cascade' || isRequired(child, key) ? 'owns' : 'ambiguous';
   }
@@ -176,11 +192,11 @@ class Search {
   }
 
   private ownedTable(table: CatalogTable): OwnedTable {
-    const column = this.tenantColumns.get(table.oid);
+    const columns = this.tenantColumns.get(table.oid) ?? [];
     const keys = this.keys.filter((key) => key.childOid === table.oid && this.ownedOids.has(key.parentOid));
     const owning = keys.filter((key) => this.owning.has(key));
     const ownership: Ownership[] = [
-      ...(column === undefined ? [] : [{ kind: 'tenant_column' as const, column }]),
+      ...columns.map((column) => ({ kind: 'tenant_column' as const, column })),
       ...owning.map((key) => ({ kind: 'reference' as const, key })),
     ];
     const open = new Set(this.ambiguous.map(({ key }) => key));
@@ -204,7 +220,9 @@ class Search {
   private inWords(ownership: Ownership): string {
     if (ownership.kind === 'tenant_column') return shown(ownership.column);
     const { key } = ownership;
-    return `${key.childColumns.map(shown).join(', ')} → ${label(this.table(key.parentOid))}`;
+    const when =
+      key.soft?.when === undefined ? '' : ` where ${shown(key.soft.when.column)} is ${key.soft.when.equals}`;
+    return `${key.childColumns.map(shown).join(', ')} → ${label(this.table(key.parentOid))}${when}`;
   }
 
   private sortKey(key: ForeignKey): string {
@@ -213,7 +231,10 @@ class Search {
       key.childColumns.join(','),
       label(this.table(key.parentOid)),
       key.name,
-    ].join(' ');
+      key.soft?.when?.equals ?? '',
+    ]
+      .join(' ')
+      .trimEnd();
   }
 
   private table(oid: number): CatalogTable {

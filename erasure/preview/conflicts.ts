@@ -49,6 +49,8 @@ export function conflictChecks(plan: Plan): Check[] {
     const child = tables.get(key.childOid);
     const parent = deleted.get(key.parentOid);
     if (child === undefined || parent === undefined || !key.enforced || nulled.has(key.oid)) return [];
+    // No constraint keeps such rows from pointing nowhere.
+    if (key.soft !== undefined) return [];
     if (!canRead(child) || !isReadable(plan, key.parentOid)) return [];
     const goes = deleted.get(key.childOid);
     if (goes !== undefined && (owns(goes, key) || cannotDisagree(goes, parent, key))) return [];

@@ -1,8 +1,10 @@
 /** Rows that belong to the tenant and to somebody else as well, along different keys. */
 import { isRequired, keyLabel } from '../plan/ownership.js';
+import { columnLabel } from '../plan/soft-references.js';
 import type { Ownership, Plan, PlanFinding, PlannedTable } from '../plan/types.js';
 import { ident, shown } from '../quote.js';
 import { notReferringToOwned, ownedRows, rowsOf } from '../selection.js';
+import { inRows, isTenants } from '../selection-sql.js';
 import type { Check } from './conflicts.js';
 import { isReadable } from './readable.js';
 
@@ -17,16 +19,20 @@ export function sharedRowChecks(plan: Plan): Check[] {
 }
 
 function checkOf(plan: Plan, planned: PlannedTable, one: Ownership): Check[] {
-  if (one.kind === 'tenant_column') return [];
   const { table } = planned;
-  const { key } = one;
-  const refers = isRequired(table, key)
-    ? []
-    : key.childColumns.map((column) => `t.${ident(column)} IS NOT NULL`);
-  const conditions = [ownedRows(plan, table.oid, 't'), ...refers, notReferringToOwned(plan, key, 't')];
+  const columns = one.kind === 'tenant_column' ? [one.column] : one.key.childColumns;
+  const refers =
+    one.kind === 'reference' && isRequired(table, one.key)
+      ? []
+      : columns.map((column) => `t.${ident(column)} IS NOT NULL`);
+  const another =
+    one.kind === 'tenant_column'
+      ? [`NOT (${isTenants(table, one.column, plan.tenantType, 't')})`]
+      : [...inRows(one.key, 't'), notReferringToOwned(plan, one.key, 't')];
+  const about = one.kind === 'tenant_column' ? columnLabel(table, one.column) : keyLabel(table, one.key);
   return [
     {
-      source: `${rowsOf(table)} AS t WHERE ${conditions.join(' AND ')}`,
+      source: `${rowsOf(table)} AS t WHERE ${[ownedRows(plan, table.oid, 't'), ...refers, ...another].join(' AND ')}`,
       finding: (rows): PlanFinding => ({
         code: 'row_of_several_owners',
         severity: 'warning',
@@ -34,8 +40,8 @@ function checkOf(plan: Plan, planned: PlannedTable, one: Ownership): Check[] {
         privilege: null,
         message:
           `${rows === 1 ? '1 row' : `${rows} rows`} of ${planned.label} would go with this tenant and ` +
-          `${rows === 1 ? 'belongs' : 'belong'} along ${key.childColumns.map(shown).join(', ')} to somebody else.`,
-        remedy: `If ${rows === 1 ? 'it' : 'they'} should stay, change the rows first; see ${keyLabel(table, key)}.`,
+          `${rows === 1 ? 'belongs' : 'belong'} along ${columns.map(shown).join(', ')} to somebody else.`,
+        remedy: `If ${rows === 1 ? 'it' : 'they'} should stay, change the rows first; see ${about}.`,
       }),
     },
   ];

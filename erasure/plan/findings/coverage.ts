@@ -1,17 +1,21 @@
 /** Whether the declaration covers what there is, and only that. */
-import type { CatalogTable } from '../../catalog/types.js';
 import { ident, label, qualified, shown } from '../../quote.js';
-import type { PlanFinding } from '../types.js';
+import { candidatesOf } from '../candidates.js';
+import { policyOf } from '../policy.js';
+import type { OwnedTable, PlanFinding } from '../types.js';
 import { deletedTables, type Found, finding } from './found.js';
+import { looksOwned } from './looks-owned.js';
 
 export function coverageFindings(found: Found): PlanFinding[] {
   return [
     ...unaccepted(found),
     ...declaredInVain(found),
-    ...looksOwned(found),
+    ...ownershipChanged(found),
+    ...openQuestions(found),
+    ...unknownReferences(found),
+    ...candidatesOf(found).map(looksOwned),
     ...tenantColumns(found),
     ...unfenced(found),
-    ...softReferences(found),
   ];
 }
 
@@ -60,40 +64,40 @@ function declaredInVain({ catalog, declaration, ownedTables }: Found): PlanFindi
   });
 }
 
-function looksOwned(found: Found): PlanFinding[] {
-  const names = found.declaration.tenant.columns.map(plain);
-  return uncovered(found).flatMap((table): PlanFinding[] => {
-    const column = table.columns.find(
-      ({ name }) => names.includes(plain(name)) || plain(name).includes('tenant'),
-    );
-    if (column === undefined) return [];
+/** What a person accepted was something else. */
+function ownershipChanged({ tables, declaration }: Found): PlanFinding[] {
+  return tables.flatMap(({ table, label: name, ownedBy }): PlanFinding[] => {
+    const accepted = policyOf(table, declaration)?.ownedBy;
+    if (accepted === undefined || accepted === ownedBy) return [];
     return [
-      finding('warning', {
-        code: 'looks_tenant_owned',
-        table: label(table),
-        message: `${label(table)} has a column ${shown(column.name)} and is not taken to hold tenants' rows.`,
-        remedy: `Name ${shown(column.name)} among the tenant columns, or declare the table as "keep" with the reason.`,
+      finding('refusal', {
+        code: 'ownership_changed',
+        table: name,
+        message: `${name} was accepted as owned by ${accepted}, and is owned by ${ownedBy} now.`,
+        remedy: 'Look at what has changed in the schema, and accept it anew.',
       }),
     ];
   });
 }
 
-/** Tables of this participant that hold nobody's rows, as far as is known, and that nobody has decided about. */
-function uncovered({ catalog, declaration, ownedTables }: Found): CatalogTable[] {
-  const owned = new Set(ownedTables.map(({ table }) => table.oid));
-  const named = new Set(Object.keys(declaration.tables));
-  return catalog.tables.filter(
-    (table) =>
-      table.declared &&
-      !table.extensionOwned &&
-      !owned.has(table.oid) &&
-      !named.has(label(table)) &&
-      !named.has(`${table.schema}.${table.name}`),
+function openQuestions({ declaration }: Found): PlanFinding[] {
+  return (declaration.openQuestions ?? []).map(({ about, question, suggestion }) =>
+    finding('refusal', {
+      code: 'question_open',
+      message: `Nobody has answered yet, about ${about}: ${question}`,
+      remedy: `Answer it in the participant's file; suggested is ${JSON.stringify(suggestion)}.`,
+    }),
   );
 }
 
-function plain(name: string): string {
-  return name.toLowerCase().replaceAll('_', '');
+function unknownReferences({ unknownReferences }: Found): PlanFinding[] {
+  return unknownReferences.map(({ from, to, when }) =>
+    finding('refusal', {
+      code: 'soft_reference_unknown',
+      message: `A reference from ${from} to ${to}${when ? ` by ${when.column}` : ''} is declared, and one of these columns does not exist.`,
+      remedy: 'Write columns as schema.table.column, quoted where SQL needs it, or take the reference out.',
+    }),
+  );
 }
 
 const COMPARABLE: Readonly<Record<Found['tenantType'], readonly string[]>> = {
@@ -104,45 +108,67 @@ const COMPARABLE: Readonly<Record<Found['tenantType'], readonly string[]>> = {
 };
 
 function tenantColumns(found: Found): PlanFinding[] {
-  const { tenantType, declaration } = found;
-  return found.ownedTables.flatMap(({ table, ownership, label: name }): PlanFinding[] => {
-    const [first] = ownership;
-    if (first?.kind !== 'tenant_column') return [];
-    const column = table.columns.find((one) => one.name === first.column);
-    const others = declaration.tenant.columns.filter(
-      (other) => other !== first.column && table.columns.some((one) => one.name === other),
-    );
-    const findings: PlanFinding[] = others.map((other) =>
+  return found.ownedTables.flatMap((owned): PlanFinding[] => {
+    const taken = owned.ownership.flatMap((one) => (one.kind === 'tenant_column' ? [one.column] : []));
+    if (taken.length === 0) return [];
+    return [
+      ...otherTenantColumns(owned, taken, found),
+      ...taken.flatMap((column) => [
+        ...typeMismatch(owned, column, found),
+        ...tenantColumnUnindexed(owned, column),
+      ]),
+    ];
+  });
+}
+
+function otherTenantColumns({ table, label: name }: OwnedTable, taken: readonly string[], found: Found) {
+  const { tenant } = found.declaration;
+  const decided = Object.keys(tenant.columnsOf ?? {});
+  if (decided.includes(name) || decided.includes(`${table.schema}.${table.name}`)) return [];
+  return tenant.columns
+    .filter((other) => !taken.includes(other) && table.columns.some((one) => one.name === other))
+    .map((other) =>
       finding('warning', {
         code: 'tenant_column_ambiguous',
         table: name,
-        message: `${name} has several tenant columns; ${shown(first.column)} says whose a row is, ${shown(other)} does not.`,
-        remedy: 'The first of tenant.columns that a table has is taken: change their order, or take one out.',
+        message: `${name} has several tenant columns; ${taken.map(shown).join(', ')} says whose a row is, ${shown(other)} does not.`,
+        remedy:
+          'The first of tenant.columns that a table has is taken: change their order, take one out, or declare the columns of this table.',
       }),
     );
-    if (column !== undefined && !COMPARABLE[tenantType].includes(column.baseType)) {
-      findings.push(
-        finding('refusal', {
-          code: 'tenant_type_mismatch',
-          table: name,
-          message: `${shown(first.column)} of ${name} is ${column.type}, and the tenant's key is declared to be ${tenantType}.`,
-          remedy: 'Declare the type that the tenant columns have; they all have to have the same.',
-        }),
-      );
-    }
-    const indexed = table.indexes.some(({ columns, partial }) => !partial && columns[0] === first.column);
-    if (!indexed && table.kind !== 'foreign') {
-      findings.push(
-        finding('warning', {
-          code: 'tenant_column_unindexed',
-          table: name,
-          message: `No index begins with ${shown(first.column)} of ${name}: to find a tenant's rows, the whole table is read.`,
-          remedy: `CREATE INDEX CONCURRENTLY ON ${qualified(table)} (${ident(first.column)});`,
-        }),
-      );
-    }
-    return findings;
-  });
+}
+
+function typeMismatch({ table, label: name }: OwnedTable, column: string, found: Found): PlanFinding[] {
+  const { tenantType, declaration } = found;
+  const { columnsOf = {} } = declaration.tenant;
+  const type = table.columns.find((one) => one.name === column);
+  // Keys that are kept as text are compared as text, where a person has said that they are keys.
+  const asText =
+    [name, `${table.schema}.${table.name}`].some((one) => Object.hasOwn(columnsOf, one)) &&
+    type !== undefined &&
+    COMPARABLE.text.includes(type.baseType);
+  if (type === undefined || asText || COMPARABLE[tenantType].includes(type.baseType)) return [];
+  return [
+    finding('refusal', {
+      code: 'tenant_type_mismatch',
+      table: name,
+      message: `${shown(column)} of ${name} is ${type.type}, and the tenant's key is declared to be ${tenantType}.`,
+      remedy: 'Declare the type that the tenant columns have; they all have to have the same.',
+    }),
+  ];
+}
+
+function tenantColumnUnindexed({ table, label: name }: OwnedTable, column: string): PlanFinding[] {
+  const indexed = table.indexes.some(({ columns, partial }) => !partial && columns[0] === column);
+  if (indexed || table.kind === 'foreign') return [];
+  return [
+    finding('warning', {
+      code: 'tenant_column_unindexed',
+      table: name,
+      message: `No index begins with ${shown(column)} of ${name}: to find a tenant's rows, the whole table is read.`,
+      remedy: `CREATE INDEX CONCURRENTLY ON ${qualified(table)} (${ident(column)});`,
+    }),
+  ];
 }
 
 /** Tables without tenant column need no fence of their own: their rows need a parent, and that is fenced. */
@@ -166,40 +192,4 @@ function unfenced(found: Found): PlanFinding[] {
       }),
     ];
   });
-}
-
-const POINTS = /^(.+)_(id|uuid)$/;
-
-/** Columns that are named like a reference and are none: what they point to may go without anybody noticing. */
-function softReferences(found: Found): PlanFinding[] {
-  const targets = new Map<string, string>();
-  for (const one of found.ownedTables) {
-    for (const singular of singulars(one.table.name)) targets.set(singular, one.label);
-  }
-  return uncovered(found).flatMap((table): PlanFinding[] => {
-    const keyed = new Set(
-      found.catalog.foreignKeys.flatMap((key) => (key.childOid === table.oid ? key.childColumns : [])),
-    );
-    return table.columns.flatMap(({ name }): PlanFinding[] => {
-      const stem = POINTS.exec(name)?.[1];
-      if (stem === undefined || keyed.has(name)) return [];
-      const target = targets.get(stem);
-      const generic = table.columns.some((other) => other.name === `${stem}_type`);
-      if (target === undefined && !generic) return [];
-      return [
-        finding('warning', {
-          code: generic ? 'generic_reference' : 'soft_reference',
-          table: label(table),
-          message: generic
-            ? `${shown(name)} of ${label(table)} may point to rows of several tables, without a foreign key: rows of tenants would stay.`
-            : `${shown(name)} of ${label(table)} is named like a reference to ${target} and has no foreign key: rows of tenants would stay.`,
-          remedy: 'Give the table a tenant column or a foreign key, or declare it as "keep" with the reason.',
-        }),
-      ];
-    });
-  });
-}
-
-function singulars(name: string): string[] {
-  return [name, name.replace(/s$/, ''), name.replace(/es$/, ''), name.replace(/ies$/, 'y')];
 }

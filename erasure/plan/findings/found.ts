@@ -1,12 +1,14 @@
 /** What findings are drawn from. */
 import type { CatalogTable } from '../../catalog/types.js';
-import type { Declaration } from '../../declaration.js';
+import type { Declaration, SoftReference } from '../../declaration.js';
 import type { AmbiguousKey } from '../ownership.js';
 import type { Plan, PlanFinding, PlannedTable } from '../types.js';
 
 export interface Found extends Omit<Plan, 'hash' | 'units' | 'findings'> {
   readonly declaration: Declaration;
   readonly ambiguous: readonly AmbiguousKey[];
+  /** Declared references to or from what does not exist. */
+  readonly unknownReferences: readonly SoftReference[];
 }
 
 type Facts = Pick<PlanFinding, 'code' | 'message' | 'remedy'> & Partial<PlanFinding>;

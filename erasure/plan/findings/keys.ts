@@ -1,7 +1,7 @@
 /** Foreign keys that have not been decided, cannot be followed, or lead out of what is deleted. */
 import type { CatalogTable, ForeignKey } from '../../catalog/types.js';
 import { label, qualified, shown } from '../../quote.js';
-import { decisionOn, isRequired, keyLabel, tenantColumnOf } from '../ownership.js';
+import { decisionOn, isRequired, keyLabel, tenantColumnsOf } from '../ownership.js';
 import type { PlanFinding } from '../types.js';
 import { deletedTables, type Found, finding, tablesByOid } from './found.js';
 
@@ -57,8 +57,7 @@ function betweenParticipants(
   found: Found,
 ): PlanFinding[] {
   const comesIn = !child.declared && owned.has(parent.oid);
-  const goesOut =
-    child.declared && !parent.declared && tenantColumnOf(parent, found.declaration) !== undefined;
+  const goesOut = child.declared && !parent.declared && tenantColumnsOf(parent, found.declaration).length > 0;
   if (!key.enforced || (!comesIn && !goesOut)) return [];
   return [
     finding('refusal', {

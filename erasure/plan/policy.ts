@@ -1,0 +1,9 @@
+/** What the declaration says of a table. */
+import type { CatalogTable } from '../catalog/types.js';
+import type { Declaration, TablePolicy } from '../declaration.js';
+import { label } from '../quote.js';
+
+export function policyOf(table: CatalogTable, { tables }: Declaration): TablePolicy | undefined {
+  const name = [label(table), `${table.schema}.${table.name}`].find((one) => Object.hasOwn(tables, one));
+  return name === undefined ? undefined : tables[name];
+}
