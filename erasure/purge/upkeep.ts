@@ -45,16 +45,30 @@ export async function upkeepOf(context: EngineContext, session: Session, oid: nu
   // Dropped since: its statistics are gone with it.
   if (relation === undefined) return [];
   const name = label(relation);
-  const about = { table: name, privilege: 'MAINTAIN' };
   if (relation.view && !relation.populated) return [];
-  if (relation.lent) {
-    await session.query(`SELECT ${lentFunction}($1::oid::regclass)`, [oid], about);
-    return [];
-  }
-  const notDone = relation.maintain ? await refresh(session, relation) : [...verbs(relation)];
+  const notDone = relation.lent
+    ? await refreshByOwner(session, relation, lentFunction, oid)
+    : relation.maintain
+      ? await refresh(session, relation)
+      : [...verbs(relation)];
   for (const what of notDone)
     context.logger?.warn({ relation: name }, `Not done for want of a right: ${what}`);
   return notDone;
+}
+
+async function refreshByOwner(
+  session: Session,
+  relation: Relation,
+  lentFunction: string,
+  oid: number,
+): Promise<string[]> {
+  const name = label(relation);
+  const { rows } = await session.query<{ cleared: boolean }>(
+    `SELECT ${lentFunction}($1::oid::regclass) AS cleared`,
+    [oid],
+    { table: name, privilege: 'EXECUTE' },
+  );
+  return rows[0]?.cleared ? [] : [clearStatistics(name)];
 }
 
 /** Where Lethe was not installed by our migration, as far as MAINTAIN goes. */
@@ -67,10 +81,14 @@ async function refresh(session: Session, relation: Relation): Promise<string[]> 
     { table: name, privilege: 'SELECT' },
   );
   // ANALYZE leaves the statistics of an empty table as they were, and only a superuser can clear them.
-  return rows[0]?.empty ? [`clear the statistics of ${name}`] : [];
+  return rows[0]?.empty ? [clearStatistics(name)] : [];
 }
 
 function verbs(relation: Relation): readonly string[] {
   const analyze = `ANALYZE ${qualified(relation)}`;
   return relation.view ? [`REFRESH MATERIALIZED VIEW ${qualified(relation)}`, analyze] : [analyze];
+}
+
+function clearStatistics(name: string): string {
+  return `clear the statistics of ${name}`;
 }

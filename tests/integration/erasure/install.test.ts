@@ -155,6 +155,23 @@ describe('a purge', () => {
     expect(rows).toEqual([{ not_done: [] }]);
   });
 
+  it('says so where the owner is no superuser, and cannot clear the statistics of an empty table', async () => {
+    const owner = `${db.role}_owner`;
+    await db.admin.query(`
+      CREATE ROLE ${owner}; GRANT USAGE ON SCHEMA "Odd Schema" TO ${owner}; GRANT ALL ON ALL TABLES IN SCHEMA "Odd Schema" TO ${owner};
+      ALTER FUNCTION "Lethe of ""odd""".refresh_after_erasure OWNER TO ${owner}`);
+    await app.query(`INSERT INTO mails VALUES (700, 78, 'x@example.org'); ANALYZE mails`);
+    const job = newJob('78');
+    expect(await ask(engine, job, 'purged')).toMatchObject({ state: 'purged', rowsDone: 1 });
+    const { rows } = await db.admin.query<{ not_done: string[] }>(
+      'SELECT not_done FROM "Lethe of ""odd""".deletion_ledger WHERE job_id = $1',
+      [job.jobId],
+    );
+    expect(rows[0]?.not_done).toContain('clear the statistics of "Odd Schema".mails');
+    await db.admin.query(`
+      ALTER FUNCTION "Lethe of ""odd""".refresh_after_erasure OWNER TO CURRENT_USER; DROP OWNED BY ${owner}; DROP ROLE ${owner}`);
+  });
+
   it('says what it could not refresh for want of a privilege', async () => {
     await db.admin.query(
       `REVOKE EXECUTE ON FUNCTION "Lethe of ""odd""".refresh_after_erasure FROM ${db.role}`,

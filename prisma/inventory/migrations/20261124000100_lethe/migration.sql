@@ -199,13 +199,14 @@ END
 $lethe$;
 
 -- Statistics and materialized views hold values of rows that are gone. Lent by the owner, for these tables alone.
-CREATE FUNCTION "lethe_inventory"."refresh_after_erasure"(touched regclass) RETURNS void
+CREATE FUNCTION "lethe_inventory"."refresh_after_erasure"(touched regclass) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $lethe$
 DECLARE
     member regclass;
     has_rows boolean;
     has_rows_below boolean;
+    cleared boolean := true;
 BEGIN
     -- The tables that rows are erased from, and what reads them.
     IF NOT EXISTS (
@@ -237,14 +238,20 @@ BEGIN
     ) SELECT tree.oid::regclass AS relation FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p', 'm') LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s), EXISTS (SELECT FROM %s)', member, member)
             INTO has_rows, has_rows_below;
-        -- ANALYZE leaves the statistics of an empty table as they were.
-        DELETE FROM pg_statistic s
-         WHERE (s.starelid = member OR s.starelid IN (SELECT indexrelid FROM pg_index WHERE indrelid = member))
-           AND NOT CASE WHEN s.stainherit THEN has_rows_below ELSE has_rows END;
-        DELETE FROM pg_statistic_ext_data d USING pg_statistic_ext e
-         WHERE e.oid = d.stxoid AND e.stxrelid = member
-           AND NOT CASE WHEN d.stxdinherit THEN has_rows_below ELSE has_rows END;
+        CONTINUE WHEN has_rows AND has_rows_below;
+        -- ANALYZE leaves the statistics of an empty table as they were, and only a superuser can clear them.
+        BEGIN
+            DELETE FROM pg_statistic s
+             WHERE (s.starelid = member OR s.starelid IN (SELECT indexrelid FROM pg_index WHERE indrelid = member))
+               AND NOT CASE WHEN s.stainherit THEN has_rows_below ELSE has_rows END;
+            DELETE FROM pg_statistic_ext_data d USING pg_statistic_ext e
+             WHERE e.oid = d.stxoid AND e.stxrelid = member
+               AND NOT CASE WHEN d.stxdinherit THEN has_rows_below ELSE has_rows END;
+        EXCEPTION WHEN insufficient_privilege THEN
+            cleared := false;
+        END;
     END LOOP;
+    RETURN cleared;
 END
 $lethe$;
 REVOKE ALL ON FUNCTION "lethe_inventory"."refresh_after_erasure"(regclass) FROM PUBLIC;
