@@ -170,10 +170,13 @@ function installRuntime(logger: Logger): void {
       logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }) },
     },
     logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
-      const { error, ...facts } = (meta ?? {}) as Record<string, unknown>;
-      const method = (
-        { TRACE: 'trace', DEBUG: 'debug', INFO: 'debug', WARN: 'warn', ERROR: 'error' } as const
-      )[level];
+      // Whoever has a task's token may complete it.
+      const { error, taskToken: _secret, ...facts } = (meta ?? {}) as Record<string, unknown>;
+      // What our activities say is the worker's news; what the SDK says of itself is not.
+      const info = facts.sdkComponent === 'activity' ? 'info' : 'debug';
+      const method = ({ TRACE: 'trace', DEBUG: 'debug', INFO: info, WARN: 'warn', ERROR: 'error' } as const)[
+        level
+      ];
       logger[method]({ ...plain(facts), ...(error !== undefined && { reason: reasonOf(error) }) }, message);
     }),
   });

@@ -1,4 +1,5 @@
 /** The activities of the saga: one function a step, with what it needs given once. */
+import { Context } from '@temporalio/activity';
 import { agreementSteps } from './agreement.js';
 import { type ActivityDependencies, createParts } from './dependencies.js';
 import { failureOf } from './failures.js';
@@ -24,18 +25,38 @@ export function createActivities(dependencies: ActivityDependencies) {
   });
 }
 
+interface StepInput {
+  readonly jobId?: string;
+  readonly service?: string;
+}
 type Step = (input: never) => Promise<unknown>;
+
+/** Tells the record alone where the job stands: many, and nothing that the record would not tell. */
+const SILENT: readonly string[] = ['readJob', 'show'];
 
 function withFailures<S extends Readonly<Record<string, Step>>>(steps: S): S {
   const wrapped = Object.entries(steps).map(([name, step]) => [
     name,
-    async (input: never) => {
+    async (input?: StepInput) => {
+      const began = performance.now();
       try {
-        return await step(input);
+        const result = await step(input as never);
+        if (!SILENT.includes(name)) tellDone(input ?? {}, performance.now() - began);
+        return result;
       } catch (error) {
         throw failureOf(error);
       }
     },
   ]);
   return Object.fromEntries(wrapped) as S;
+}
+
+/** The step's name and attempt are added by the SDK. */
+function tellDone({ jobId, service }: StepInput, ms: number): void {
+  const { log } = Context.current();
+  log.info('a step is done', {
+    ...(jobId !== undefined && { job_id: jobId }),
+    ...(service !== undefined && { service }),
+    ms: Math.round(ms),
+  });
 }
