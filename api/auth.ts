@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '../protocol/problems.js';
 import type { Actor } from '../records/types.js';
 import type { Caller, User } from './dependencies.js';
-import { isStaff, staffStandings } from './rights.js';
+import { type Standing, staffStandings } from './rights.js';
 
 const callers = new WeakMap<FastifyRequest, Caller>();
 
@@ -26,11 +26,13 @@ export function callerOf(request: FastifyRequest): Caller {
   return caller;
 }
 
-/** The caller as the audit knows it. */
-export function actorOf(request: FastifyRequest): Actor & { readonly requestId: string } {
-  const caller = callerOf(request);
-  const role = isStaff(caller) ? staffStandings(caller).join('+') : 'user';
-  return { kind: 'user', id: caller.id, role, requestId: request.id };
+/** The caller as the audit knows it: by what it was found to be to a tenant, or else by the token alone. */
+export function actorOf(
+  request: FastifyRequest,
+  standings: readonly Standing[] = staffStandings(callerOf(request)),
+): Actor & { readonly requestId: string } {
+  const role = standings.length > 0 ? standings.join('+') : 'user';
+  return { kind: 'user', id: callerOf(request).id, role, requestId: request.id };
 }
 
 /** The caller where there is one; for the audit of refusals. */

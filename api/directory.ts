@@ -10,8 +10,11 @@ import { allows, demand, type Right, type Standing, staffStandings } from './rig
 export interface Directory {
   /** Null where the company has no tenant directory. Throws `tenant_unknown`, or `already_erased`. */
   tenant(tenantId: string, requestId: string): Promise<DirectoryTenant | null>;
-  /** Throws where the caller lacks the right; asks the directory only where the token alone does not decide. */
-  demandFor(right: Right, caller: Caller, tenantId: string): Promise<void>;
+  /**
+   * Throws where the caller lacks the right; asks the directory only where the token alone does not decide. Gives what
+   * the caller was found to be.
+   */
+  demandFor(right: Right, caller: Caller, tenantId: string): Promise<readonly Standing[]>;
   /** Calls the directory. Throws `option_unavailable` where there is none. */
   call<N extends CallName>(name: N, parts: CallParts<N>, requestId: string): Promise<CallAnswer<N>>;
 }
@@ -97,14 +100,18 @@ export function createDirectory({
     tenant,
     call,
     async demandFor(right, caller, tenantId) {
-      if (allows(right, staffStandings(caller))) return;
+      const staff = staffStandings(caller);
+      if (allows(right, staff)) return staff;
       try {
-        demand(right, await standings(caller, tenantId));
+        const found = await standings(caller, tenantId);
+        demand(right, found);
+        return found;
       } catch (error) {
         // Whether a tenant exists is nothing that a stranger is told.
         const gone = error instanceof Problem && ['tenant_unknown', 'already_erased'].includes(error.code);
         if (!gone) throw error;
         await demandOfFormer(right, caller, tenantId, error);
+        return staff;
       }
     },
   };

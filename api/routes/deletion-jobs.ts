@@ -40,13 +40,15 @@ export function deletionJobRoutes(app: FastifyInstance, { records, directory, de
     return job;
   }
 
-  async function changeable(request: FastifyRequest, jobId: string, right: Right): Promise<JobView> {
+  async function changeable(request: FastifyRequest, jobId: string, right: Right) {
     const job = await readable(request, jobId);
-    await directory.demandFor(right, callerOf(request), job.tenant_id).catch((error: unknown) => {
-      const erased = error instanceof Problem && error.code === 'already_erased';
-      throw erased && hasEnded(job.status) ? ended(job) : error;
-    });
-    return job;
+    const standings = await directory
+      .demandFor(right, callerOf(request), job.tenant_id)
+      .catch((error: unknown) => {
+        const erased = error instanceof Problem && error.code === 'already_erased';
+        throw erased && hasEnded(job.status) ? ended(job) : error;
+      });
+    return { job, actor: actorOf(request, standings) };
   }
 
   // Whoever acts for a tenant by now sees all its jobs; others see those that were opened with them as a reader.
@@ -117,8 +119,8 @@ export function deletionJobRoutes(app: FastifyInstance, { records, directory, de
       },
     },
     async (request) => {
-      const job = await changeable(request, request.params.job_id, 'cancel');
-      return deletions.cancel(job, actorOf(request));
+      const { job, actor } = await changeable(request, request.params.job_id, 'cancel');
+      return deletions.cancel(job, actor);
     },
   );
 
@@ -134,8 +136,8 @@ export function deletionJobRoutes(app: FastifyInstance, { records, directory, de
       },
     },
     async (request) => {
-      const job = await changeable(request, request.params.job_id, 'reschedule');
-      return deletions.reschedule(job, request.body.start_at, actorOf(request));
+      const { job, actor } = await changeable(request, request.params.job_id, 'reschedule');
+      return deletions.reschedule(job, request.body.start_at, actor);
     },
   );
 }

@@ -43,7 +43,7 @@ export function membershipRoutes(app: FastifyInstance, { records, directory }: R
     },
     async (request) => {
       const { tenant_id: tenantId } = request.params;
-      await directory.demandFor('transfer_ownership', callerOf(request), tenantId);
+      const standings = await directory.demandFor('transfer_ownership', callerOf(request), tenantId);
       const open = await records.openJobOf(tenantId);
       if (open) {
         throw new Problem('deletion_open', 'Owners cannot change while a deletion of the tenant is open.', {
@@ -56,7 +56,7 @@ export function membershipRoutes(app: FastifyInstance, { records, directory }: R
       await records.audit({
         jobId: null,
         tenantId,
-        actor: actorOf(request),
+        actor: actorOf(request, standings),
         action: 'ownership transferred',
         details: { new_owner_user_id: body.new_owner_user_id },
       });

@@ -25,8 +25,9 @@ export function tenantDeletionRoutes(app: FastifyInstance, { directory, deletion
     },
     async (request, reply) => {
       const { tenant_id: tenantId } = request.params;
-      await directory.demandFor('delete', callerOf(request), tenantId);
-      return accepted(reply, await deletions.request(tenantId, request.body ?? {}, actorOf(request)));
+      const standings = await directory.demandFor('delete', callerOf(request), tenantId);
+      const asker = actorOf(request, standings);
+      return accepted(reply, await deletions.request(tenantId, request.body ?? {}, asker));
     },
   );
 
@@ -43,8 +44,8 @@ export function tenantDeletionRoutes(app: FastifyInstance, { directory, deletion
     },
     async (request, reply) => {
       const { tenant_id: tenantId } = request.params;
-      await directory.demandFor('delete', callerOf(request), tenantId);
-      return accepted(reply, await deletions.request(tenantId, {}, actorOf(request)));
+      const standings = await directory.demandFor('delete', callerOf(request), tenantId);
+      return accepted(reply, await deletions.request(tenantId, {}, actorOf(request, standings)));
     },
   );
 }
