@@ -45,6 +45,8 @@ export interface AdvanceRequest {
   /** Required at `staged` only. */
   readonly planHash?: string;
   readonly timeBudgetMs: number;
+  /** Somebody goes round the platform, and says why. Written into the ledger with the first step that is taken. */
+  readonly breakGlass?: { readonly reason: string; readonly by: string };
   /** At `purged` only: an open job of this tenant that the records do not know, whose archive goes with the rest. */
   readonly supersedesJobId?: string;
 }
@@ -67,6 +69,19 @@ export interface EngineManifest {
   readonly unacceptedTables: readonly string[];
   readonly findings: readonly PlanFinding[];
   readonly openJobs: readonly { tenantId: string; jobId: string; state: LedgerState }[];
+  /** What people did without the platform, newest first. */
+  readonly breakGlass: readonly BrokenGlass[];
+}
+
+/** A step that somebody took by hand, round approval, holds and pivot. */
+export interface BrokenGlass {
+  readonly tenantId: string;
+  readonly jobId: string;
+  readonly target: Target;
+  readonly reason: string;
+  /** Who it was, as the terminal knew them. */
+  readonly by: string;
+  readonly at: Date;
 }
 
 /** Durations in milliseconds. */

@@ -86,6 +86,7 @@ export function createEngine(options: EngineOptions): Engine {
             findings: plan.findings,
             // Without Lethe's schema the findings say so, and there are no jobs.
             openJobs: plan.catalog.letheSchema.usage ? await context.ledger.openJobs(session) : [],
+            breakGlass: plan.catalog.letheSchema.usage ? await context.ledger.breakGlass(session) : [],
           };
         }),
       ),

@@ -156,5 +156,19 @@ export const manifest = z.strictObject({
     .array(z.strictObject({ tenant_id: tenantId, job_id: jobId, state: ledgerState }))
     .max(10_000)
     .describe('Jobs whose ledger is neither restored nor purged'),
+  break_glass: z
+    .array(
+      z.strictObject({
+        tenant_id: tenantId,
+        job_id: jobId,
+        target: deletionTarget,
+        reason: z.string().max(2000),
+        by: z.string().max(200),
+        at: timestamp,
+      }),
+    )
+    .max(1000)
+    .optional()
+    .describe('Steps that somebody took at the service itself, without the platform; newest first'),
 });
 export type Manifest = z.infer<typeof manifest>;

@@ -79,7 +79,8 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
       verification: async ({ params: { tenant_id }, query: { job_id = null } }) =>
         wireVerification(name, { tenant_id, job_id }, await engine.verify(tenant_id, job_id)),
       manifest: async (): Promise<Manifest> => {
-        const { planHash, tables, unacceptedTables, findings, openJobs } = await engine.manifest();
+        const { planHash, tables, unacceptedTables, findings, openJobs, breakGlass } =
+          await engine.manifest();
         return {
           service_name: name,
           protocol_version: PROTOCOL_VERSION,
@@ -93,6 +94,14 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
             tenant_id: tenantId,
             job_id: jobId,
             state,
+          })),
+          break_glass: breakGlass.map(({ tenantId, jobId, target, reason, by, at }) => ({
+            tenant_id: tenantId,
+            job_id: jobId,
+            target,
+            reason,
+            by,
+            at: at.toISOString(),
           })),
         };
       },

@@ -16,9 +16,12 @@ export async function advance(
   slice: Slice,
   request: AdvanceRequest,
 ): Promise<LedgerStatus> {
+  let { breakGlass } = request;
   try {
     for (;;) {
-      const result = await repeated(slice, () => step(context, slice, request));
+      const result = await repeated(slice, () => step(context, slice, request, breakGlass));
+      // Once for all steps of a request.
+      breakGlass = undefined;
       if (result.kind === 'end') return await answer(context, slice, null);
       const wait = result.kind === 'wait' ? await waitOutside(context, slice, result) : null;
       if (wait !== null) return await answer(context, slice, wait);

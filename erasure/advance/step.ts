@@ -22,9 +22,23 @@ export async function step(
   context: EngineContext,
   slice: Slice,
   request: AdvanceRequest,
+  breakGlass: AdvanceRequest['breakGlass'],
 ): Promise<StepResult> {
   try {
-    return await context.sessions.transaction(slice, (session) => stepIn(context, session, slice, request));
+    return await context.sessions.transaction(slice, async (session) => {
+      const result = await stepIn(context, session, slice, request);
+      // With the step itself, or not at all.
+      if (breakGlass) {
+        const { tenantId, jobId } = slice;
+        await context.ledger.noteBreakGlass(session, {
+          tenantId,
+          jobId,
+          target: request.target,
+          ...breakGlass,
+        });
+      }
+      return result;
+    });
   } catch (error) {
     if (request.target === 'restored') {
       if (isRestoreConflict(error)) throw await restoreConflict(context, slice, error);

@@ -15,23 +15,9 @@ export function treeOf(root: string): string {
 
 /** The functions, the procedure that fences one table, and its call for every declared table. */
 export function fenceSql(declaration: Declaration): string {
-  const schema = declaration.letheSchema;
-  const named = (name: string) => qualified({ schema, name });
+  const fenceTable = qualified({ schema: declaration.letheSchema, name: 'fence_table' });
   const tables = Object.keys(declaration.tables).sort();
-  return `-- The fence. Statement-level, since a transition table costs far less than a call per row; two triggers, since one
--- with a transition table serves one event; on every partition too, since a statement that names a partition fires
--- the partition's triggers alone. They run as their owner: who writes rows has no business in Lethe's schema.
-${fenceFunction(named('refuse_new_rows'), NEW_ROWS(declaration))}
-
-${fenceFunction(named('refuse_changed_rows'), CHANGED_ROWS(declaration))}
-
--- Fences one table and all below it: what a new partition needs. To be called by the table's owner.
-CREATE PROCEDURE ${named('fence_table')}(relation regclass)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS ${dollarQuoted(fenceTable(declaration))};
-
-REVOKE ALL ON FUNCTION ${named('refuse_new_rows')}(), ${named('refuse_changed_rows')}() FROM PUBLIC;
-REVOKE ALL ON PROCEDURE ${named('fence_table')}(regclass) FROM PUBLIC;
+  return `${fenceFunctionsSql(declaration)}
 
 DO ${dollarQuoted(`
 DECLARE
@@ -43,13 +29,33 @@ BEGIN
         IF to_regclass(declared) IS NULL THEN
             RAISE EXCEPTION 'Table % of the declaration does not exist', declared;
         END IF;
-        CALL ${named('fence_table')}(to_regclass(declared));
+        CALL ${fenceTable}(to_regclass(declared));
     END LOOP;
 END`)};`;
 }
 
+/** The functions alone; no table is touched. Can be run again. */
+export function fenceFunctionsSql(declaration: Declaration): string {
+  const schema = declaration.letheSchema;
+  const named = (name: string) => qualified({ schema, name });
+  return `-- The fence. Statement-level, since a transition table costs far less than a call per row; two triggers, since one
+-- with a transition table serves one event; on every partition too, since a statement that names a partition fires
+-- the partition's triggers alone. They run as their owner: who writes rows has no business in Lethe's schema.
+${fenceFunction(named('refuse_new_rows'), NEW_ROWS(declaration))}
+
+${fenceFunction(named('refuse_changed_rows'), CHANGED_ROWS(declaration))}
+
+-- Fences one table and all below it: what a new partition needs. To be called by the table's owner.
+CREATE OR REPLACE PROCEDURE ${named('fence_table')}(relation regclass)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS ${dollarQuoted(fenceTable(declaration))};
+
+REVOKE ALL ON FUNCTION ${named('refuse_new_rows')}(), ${named('refuse_changed_rows')}() FROM PUBLIC;
+REVOKE ALL ON PROCEDURE ${named('fence_table')}(regclass) FROM PUBLIC;`;
+}
+
 function fenceFunction(name: string, question: string): string {
-  return `CREATE FUNCTION ${name}() RETURNS trigger
+  return `CREATE OR REPLACE FUNCTION ${name}() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS ${dollarQuoted(`
 DECLARE
@@ -92,7 +98,7 @@ function tombstones({ letheSchema }: Declaration): string {
 
 function fenceTable(declaration: Declaration): string {
   const { letheSchema: schema } = declaration;
-  const columns = declaration.tenant.columns.map(literal).join(', ');
+  const columns = columnsOf(declaration);
   return `
 DECLARE
     member regclass;
@@ -101,8 +107,8 @@ BEGIN
     FOR member IN ${treeOf('relation')} LOOP
         -- The first of the declared columns that the table has says whose a row is.
         SELECT a.attname INTO tenant_column FROM pg_attribute a
-         WHERE a.attrelid = member AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (ARRAY[${columns}]::text[])
-         ORDER BY array_position(ARRAY[${columns}]::text[], a.attname::text) LIMIT 1;
+         WHERE a.attrelid = member AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (${columns})
+         ORDER BY array_position(${columns}, a.attname::text) LIMIT 1;
         CONTINUE WHEN tenant_column IS NULL;
         -- A column that cannot be compared with a tenant's key fails here, not at somebody's insert.
         EXECUTE replace(format(${literal(
@@ -119,4 +125,16 @@ BEGIN
         END IF;
     END LOOP;
 END`;
+}
+
+/** An expression for the names of the columns that may hold the tenant's key of `relation`. */
+function columnsOf({ tenant }: Declaration): string {
+  const array = (names: readonly string[]) => `ARRAY[${names.map(literal).join(', ')}]::text[]`;
+  const own = { ...tenant.columnsOf, ...(tenant.root && { [tenant.root.table]: [tenant.root.key] }) };
+  const cases = Object.entries(own).map(
+    ([table, names]) => `WHEN to_regclass(${literal(table)}) THEN ${array(names)}`,
+  );
+  return cases.length === 0
+    ? array(tenant.columns)
+    : `CASE relation ${cases.join(' ')} ELSE ${array(tenant.columns)} END`;
 }

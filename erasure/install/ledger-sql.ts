@@ -36,6 +36,7 @@ CREATE TABLE ${ledger} (
     upkeep jsonb,
     not_done jsonb NOT NULL DEFAULT '[]',
     superseded_by uuid,
+    break_glass jsonb NOT NULL DEFAULT '[]',
     created_at timestamptz NOT NULL DEFAULT now(),
     moved_at timestamptz,
     staged_at timestamptz,

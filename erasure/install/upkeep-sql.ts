@@ -14,7 +14,7 @@ export const UPKEEP = 'refresh_after_erasure';
 export function upkeepSql(declaration: Declaration, role: string): string {
   const name = qualified({ schema: declaration.letheSchema, name: UPKEEP });
   return `-- Statistics and materialized views hold values of rows that are gone. Lent by the owner, for these tables alone.
-CREATE FUNCTION ${name}(touched regclass) RETURNS boolean
+CREATE OR REPLACE FUNCTION ${name}(touched regclass) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS ${dollarQuoted(body(declaration))};
 REVOKE ALL ON FUNCTION ${name}(regclass) FROM PUBLIC;

@@ -1,6 +1,6 @@
 /** The ledger and the tombstones in the database. */
 import type { Declaration } from '../declaration.js';
-import type { LedgerState, Waiting } from '../engine-types.js';
+import type { BrokenGlass, LedgerState, Waiting } from '../engine-types.js';
 import { LEDGER, TOMBSTONES } from '../install/ledger-sql.js';
 import { qualified } from '../quote.js';
 import type { Session } from '../session/session.js';
@@ -33,6 +33,8 @@ interface Stored extends Omit<LedgerRow, 'waiting'> {
 const THIS_DATABASE = '(SELECT d.oid::int8 FROM pg_database d WHERE d.datname = current_database())';
 const THIS_CLUSTER = `(CASE WHEN has_function_privilege('pg_control_system()', 'EXECUTE')
     THEN (SELECT c.system_identifier::text FROM pg_control_system() c) END)`;
+
+const MOST_BROKEN_GLASS = 1_000;
 
 /** Reads and writes both tables of one service. */
 export class LedgerStore {
@@ -101,6 +103,29 @@ export class LedgerStore {
       [OPEN_STATES],
     );
     return rows;
+  }
+
+  /** Writes down that somebody goes round the platform. */
+  async noteBreakGlass(
+    session: Session,
+    { tenantId, jobId, ...entry }: Omit<BrokenGlass, 'at'>,
+  ): Promise<void> {
+    await session.query(
+      `UPDATE ${this.ledger} SET break_glass = break_glass || jsonb_build_array($3::jsonb || jsonb_build_object('at', now()))
+        WHERE ${this.ofTenant} AND job_id = $2`,
+      [tenantId, jobId, JSON.stringify(entry)],
+    );
+  }
+
+  /** Newest first. */
+  async breakGlass(session: Session): Promise<BrokenGlass[]> {
+    const { rows } = await session.query<Omit<BrokenGlass, 'at'> & { at: string }>(
+      `SELECT l.tenant_id::text AS "tenantId", l.job_id::text AS "jobId", b.target, b.reason, b.by, b.at
+         FROM ${this.ledger} l CROSS JOIN LATERAL
+              jsonb_to_recordset(l.break_glass) AS b(target text, reason text, by text, at text)
+        WHERE l.break_glass <> '[]' ORDER BY b.at::timestamptz DESC LIMIT ${MOST_BROKEN_GLASS}`,
+    );
+    return rows.map(({ at, ...entry }) => ({ ...entry, at: new Date(at) }));
   }
 
   /** False where the row is there already, or another open job of the tenant is. */

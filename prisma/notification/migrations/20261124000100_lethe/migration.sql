@@ -23,6 +23,7 @@ CREATE TABLE "lethe_notification"."deletion_ledger" (
     upkeep jsonb,
     not_done jsonb NOT NULL DEFAULT '[]',
     superseded_by uuid,
+    break_glass jsonb NOT NULL DEFAULT '[]',
     created_at timestamptz NOT NULL DEFAULT now(),
     moved_at timestamptz,
     staged_at timestamptz,
@@ -46,7 +47,7 @@ COMMENT ON TABLE "lethe_notification"."tenant_tombstones" IS 'Tenants that are b
 -- The fence. Statement-level, since a transition table costs far less than a call per row; two triggers, since one
 -- with a transition table serves one event; on every partition too, since a statement that names a partition fires
 -- the partition's triggers alone. They run as their owner: who writes rows has no business in Lethe's schema.
-CREATE FUNCTION "lethe_notification"."refuse_new_rows"() RETURNS trigger
+CREATE OR REPLACE FUNCTION "lethe_notification"."refuse_new_rows"() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $lethe$
 DECLARE
@@ -66,7 +67,7 @@ BEGIN
 END
 $lethe$;
 
-CREATE FUNCTION "lethe_notification"."refuse_changed_rows"() RETURNS trigger
+CREATE OR REPLACE FUNCTION "lethe_notification"."refuse_changed_rows"() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $lethe$
 DECLARE
@@ -90,7 +91,7 @@ END
 $lethe$;
 
 -- Fences one table and all below it: what a new partition needs. To be called by the table's owner.
-CREATE PROCEDURE "lethe_notification"."fence_table"(relation regclass)
+CREATE OR REPLACE PROCEDURE "lethe_notification"."fence_table"(relation regclass)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $lethe$
 DECLARE
@@ -199,7 +200,7 @@ END
 $lethe$;
 
 -- Statistics and materialized views hold values of rows that are gone. Lent by the owner, for these tables alone.
-CREATE FUNCTION "lethe_notification"."refresh_after_erasure"(touched regclass) RETURNS boolean
+CREATE OR REPLACE FUNCTION "lethe_notification"."refresh_after_erasure"(touched regclass) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $lethe$
 DECLARE
