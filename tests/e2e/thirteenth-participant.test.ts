@@ -1,0 +1,135 @@
+/** The whole platform with one participant more, which can only count and delete. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { totalRows } from '../../local/checksums.js';
+import { SERVICE_TOKEN_ISSUER } from '../../local/platform-processes.js';
+import { freePort } from '../../local/ports.js';
+import type { JobView } from '../../protocol/jobs.js';
+import type { SeededTenant } from '../../services/sample-data/load.js';
+import { type Callers, createCallers } from '../support/callers.js';
+import { startTestPlatform, type TestPlatform } from '../support/platform.js';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { type SimpleParticipant, startSimpleParticipant } from '../support/simple-participant/index.js';
+
+const NAME = 'loyalty';
+const CARDS = 7;
+
+describe('a participant that cannot bring rows back', () => {
+  let database: TestDatabase;
+  let loyalty: SimpleParticipant;
+  let port: number;
+  let platform: TestPlatform;
+  let callers: Callers;
+  let tenants: SeededTenant[];
+
+  // Its keys are the platform's, which makes them when it starts.
+  const start = () =>
+    startSimpleParticipant({
+      name: NAME,
+      databaseUrl: database.url,
+      jwks: () => platform.files.platformJwks,
+      issuer: SERVICE_TOKEN_ISSUER,
+      port,
+    });
+
+  beforeAll(async () => {
+    database = await createTestDatabase({ template: 'empty' });
+    port = await freePort();
+    loyalty = await start();
+    platform = await startTestPlatform({
+      foreignServices: [loyalty.entry],
+      environment: { GIVE_UP_AFTER: '3s', ATTENTION_RETRY_EVERY: '2s' },
+    });
+    callers = await createCallers(platform);
+    tenants = await callers.seed(3, 600);
+    for (const { tenantId } of tenants) await loyalty.insertCards(tenantId, CARDS);
+  });
+  afterAll(async () => {
+    await callers?.close();
+    await platform?.stop();
+    await loyalty?.close();
+    await database?.drop();
+  });
+
+  function tenant(place: number): SeededTenant {
+    const found = tenants[place];
+    if (found === undefined) throw new Error(`There is no tenant ${place}.`);
+    return found;
+  }
+  const partOf = (job: JobView) => job.services.find(({ name }) => name === NAME);
+
+  it('is shown in the preview as the part that is final once called', async () => {
+    const owner = await callers.owner(tenant(0));
+    const { status, body } = await owner.ask('GET', `/tenants/${tenant(0).tenantId}/deletion-preview`);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ reversible: false, total_rows: tenant(0).rows + CARDS });
+    const parts: { name: string; role: string; preview: { reversible: boolean; total_rows: number } }[] =
+      body.services;
+    expect(parts).toHaveLength(14);
+    const participants = parts.filter(({ role }) => role === 'participant');
+    expect(participants.filter((one) => !one.preview.reversible).map(({ name }) => name)).toEqual([NAME]);
+    expect(parts.find(({ name }) => name === NAME)?.preview.total_rows).toBe(CARDS);
+  });
+
+  it('is not called while there is a way back, and keeps its rows where that is taken', async () => {
+    const asked = await callers.request(tenant(0), { restore_window: '1h' });
+    const waiting = await callers.until(asked.job_id, ({ phase }) => phase === 'window');
+    expect(partOf(waiting)).toMatchObject({ state: 'absent', reversible: false, stage_requested_at: null });
+    expect(waiting).toMatchObject({ reversible: true });
+    expect(await loyalty.countCards(tenant(0).tenantId)).toBe(CARDS);
+    await callers.operator.ask('POST', `/deletion-jobs/${asked.job_id}/cancel`);
+    expect(await callers.untilEnded(asked.job_id)).toMatchObject({ status: 'cancelled' });
+    expect(await loyalty.countCards(tenant(0).tenantId)).toBe(CARDS);
+    expect(totalRows(await callers.checksums({ only: tenant(0).tenantId }))).toBe(tenant(0).rows);
+  });
+
+  it('loses its rows after the pivot, and is counted with the others', async () => {
+    const job = await callers.untilEnded((await callers.delete(tenant(0))).job_id);
+    expect(job).toMatchObject({ status: 'completed', rows_deleted: tenant(0).rows + CARDS });
+    expect(partOf(job)).toMatchObject({
+      state: 'purged',
+      counts: [{ table: 'loyalty.cards', rows: CARDS }],
+      verified_at: expect.any(String),
+    });
+    expect(await loyalty.countCards(tenant(0).tenantId)).toBe(0);
+    expect(await loyalty.countCards(tenant(1).tenantId)).toBe(CARDS);
+  });
+
+  it('keeps a deletion from being given up when it is away after the pivot: somebody is told, and it ends when it is back', async () => {
+    const asked = await callers.request(tenant(1), { restore_window: '2s' });
+    await callers.until(asked.job_id, ({ phase }) => phase === 'window');
+    await loyalty.close();
+    const stuck = await callers.until(asked.job_id, ({ status }) => status === 'needs_attention');
+    expect(stuck).toMatchObject({
+      decision: 'proceed',
+      reversible: false,
+      waiting_for: { kind: 'service', who_can_act: 'operator', next_action: expect.stringContaining(NAME) },
+    });
+    expect(partOf(stuck)?.last_error).toMatchObject({ code: 'service_unavailable' });
+    const others = stuck.services.filter(({ name }) => ![NAME, 'tenant'].includes(name));
+    expect(others.filter(({ state }) => state !== 'purged')).toEqual([]);
+    // Its owner can still see what goes on: the directory is the last to let go.
+    expect(await callers.isSuspended(tenant(1))).toBe(true);
+    const owner = await callers.owner(tenant(1));
+    expect(await owner.ask('POST', `/deletion-jobs/${asked.job_id}/cancel`)).toMatchObject({
+      status: 409,
+      body: { code: 'past_pivot' },
+    });
+
+    loyalty = await start();
+    const ended = await callers.untilEnded(asked.job_id);
+    expect(ended).toMatchObject({ status: 'completed', rows_deleted: tenant(1).rows + CARDS });
+    expect(await loyalty.countCards(tenant(1).tenantId)).toBe(0);
+    expect(await loyalty.countCards(tenant(2).tenantId)).toBe(CARDS);
+    expect(totalRows(await callers.checksums({ only: tenant(2).tenantId }))).toBe(tenant(2).rows);
+  });
+
+  it('keeps a deletion from beginning when it is away before: nothing is touched', async () => {
+    const before = await callers.checksums();
+    await loyalty.close();
+    const job = await callers.untilEnded((await callers.delete(tenant(2))).job_id);
+    loyalty = await start();
+    expect(job).toMatchObject({ status: 'refused', outcome: expect.stringContaining(NAME) });
+    expect(await callers.checksums()).toEqual(before);
+    expect(await loyalty.countCards(tenant(2).tenantId)).toBe(CARDS);
+  });
+});
