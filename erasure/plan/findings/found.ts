@@ -17,7 +17,7 @@ export function finding(severity: PlanFinding['severity'], facts: Facts): PlanFi
   return { severity, table: null, privilege: null, ...facts };
 }
 
-export function deletedTables({ tables }: Found): PlannedTable[] {
+export function deletedTables({ tables }: Pick<Found, 'tables'>): PlannedTable[] {
   return tables.filter(({ action }) => action === 'delete');
 }
 

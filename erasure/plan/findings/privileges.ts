@@ -4,7 +4,10 @@ import { ident, label, qualified, shown } from '../../quote.js';
 import type { PlanFinding } from '../types.js';
 import { deletedTables, type Found, finding, tablesByOid } from './found.js';
 
-type TablePrivilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
+export type TablePrivilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
+
+/** What privileges follow from: a plan has it, too. */
+export type Needs = Pick<Found, 'ownedTables' | 'tables' | 'references' | 'catalog'>;
 
 const HELD = {
   SELECT: (privileges: Privileges) => privileges.select,
@@ -30,7 +33,8 @@ export function privilegeFindings(found: Found): PlanFinding[] {
   return [...ofTables, ...missingOnSchemas([...needed.keys()], found), ...missingForArchives(found)];
 }
 
-function neededPrivileges(found: Found): Map<number, Set<TablePrivilege>> {
+/** By table's OID. */
+export function neededPrivileges(found: Needs): Map<number, Set<TablePrivilege>> {
   const needed = new Map<number, Set<TablePrivilege>>();
   const need = (oid: number, ...privileges: TablePrivilege[]) => {
     needed.set(oid, new Set([...(needed.get(oid) ?? []), ...privileges]));
