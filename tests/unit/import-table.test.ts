@@ -90,6 +90,21 @@ describe('the house', () => {
     expect(faults).toEqual([]);
   });
 
+  it('is drawn in docs/architecture.md as the table has it', () => {
+    const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
+    const picture = /## Who may import whom[\s\S]*?```mermaid\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+    const drawn = Object.fromEntries(folders.map((folder) => [folder, [] as string[]]));
+    for (const [, from = '', to = ''] of picture.matchAll(/^ *(\w+) (?:-->|-\. types \.->) (.+)$/gm)) {
+      drawn[from]?.push(...to.split(' & '));
+    }
+    const sorted = (table: Record<string, readonly string[]>) =>
+      Object.fromEntries(Object.entries(table).map(([from, to]) => [from, [...to].sort()]));
+    expect(sorted(drawn)).toEqual(sorted(ALLOWED));
+    const described = [...page.matchAll(/^\| `([a-z]+)\/` +\|/gm)].map((match) => match[1] ?? '');
+    expect(described.filter((folder) => !existsSync(join(root, folder)))).toEqual([]);
+    expect(described).toEqual(expect.arrayContaining([...folders, 'local', 'tests']));
+  });
+
   it('keeps each library in the folders that need it', () => {
     const faults = imports
       .filter(({ from }) => !ENTRY_POINTS.includes(from))
