@@ -1,10 +1,11 @@
 /** A platform of processes for a test: a database of its own, free ports, and nothing left behind. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { readLocalConfig } from '../../config.js';
+import { inject } from 'vitest';
 import { stateDirectory } from '../../local/paths.js';
 import { type Platform, type PlatformOptions, startPlatform } from '../../local/platform.js';
 import { createTestDatabase } from './postgres.js';
+import { workflowBundle } from './workflow-bundle.js';
 
 export interface TestPlatform extends Platform {
   /** What a process printed so far. */
@@ -14,13 +15,13 @@ export interface TestPlatform extends Platform {
 export type TestPlatformOptions = Partial<
   Pick<PlatformOptions, 'ownProcess' | 'foreignServices' | 'environment' | 'keepRunning' | 'echo'>
 > & {
-  /** Has a Temporal of its own where one is given, too: for a test that ends it. */
+  /** Has a Temporal of its own, which the test may end; otherwise a namespace of the run's. */
   readonly ownTemporal?: boolean;
 };
 
 let started = 0;
 
-/** Starts one. Its Temporal is its own, so that a test may end it; where one is given, it is a namespace of that. */
+/** Starts one. What it takes from the run is its own there: a database, a namespace. */
 export async function startTestPlatform({
   ownTemporal = false,
   ...options
@@ -29,7 +30,7 @@ export async function startTestPlatform({
   started += 1;
   const name = `${process.pid}-${started}`;
   const directory = join(stateDirectory, 'tests', 'platforms', name);
-  const given = ownTemporal ? undefined : readLocalConfig().TEMPORAL_ADDRESS;
+  const address = inject('temporalAddress');
   const cleanUp = async () => {
     await database.drop();
     rmSync(directory, { recursive: true, force: true });
@@ -38,8 +39,9 @@ export async function startTestPlatform({
     const platform = await startPlatform({
       directory,
       databaseUrl: database.url,
-      temporal: given ? { address: given, namespace: `lethe-${name}` } : undefined,
+      temporal: ownTemporal ? undefined : { address, namespace: `lethe-${name}` },
       ...options,
+      environment: { WORKFLOW_BUNDLE: await workflowBundle(), ...options.environment },
     });
     return {
       ...platform,
