@@ -193,6 +193,18 @@ export function readServicesConfig(environment: Environment = process.env): Serv
   return { ...both, services };
 }
 
+/** Configuration of `lethe serve`: as of services, but for what is served. */
+export type ServingConfig = Omit<z.output<typeof serviceVariables>, 'SERVE'>;
+/** Throws `ConfigurationError` that lists every fault. */
+export function readServingConfig(environment: Environment = process.env): ServingConfig {
+  return read(serviceVariables.omit({ SERVE: true }), environment);
+}
+
+/** The database URL in the variable that a participant's file names. Throws `ConfigurationError`. */
+export function readDatabaseUrl(name: string, environment: Environment = process.env): string {
+  return read(z.object({ [name]: databaseUrl }), environment)[name] as string;
+}
+
 /** The variable that holds a service's database URL, e.g. `ORDERS_DATABASE_URL`. */
 export function databaseUrlName(service: string): string {
   return `${service.toUpperCase().replaceAll('-', '_')}_DATABASE_URL`;

@@ -4,6 +4,7 @@ import type { Declaration } from '../erasure/declaration.js';
 import { installSql } from '../erasure/install/install-sql.js';
 import { migrationOwners } from '../prisma/migrate.js';
 import { openApiDocument } from '../protocol/openapi.js';
+import { participantSchema } from '../services/participant-file/schema.js';
 import { declarations } from '../services/registry.js';
 
 export interface GeneratedFile {
@@ -17,6 +18,10 @@ export async function generatedFiles(): Promise<readonly GeneratedFile[]> {
     {
       path: 'docs/protocol.openapi.json',
       render: async () => `${JSON.stringify(openApiDocument(), null, 2)}\n`,
+    },
+    {
+      path: 'docs/participant.schema.json',
+      render: async () => `${JSON.stringify(participantSchema(), null, 2)}\n`,
     },
     ...declarations.map((declaration) => ({
       path: `prisma/${declaration.name}/migrations/20261124000100_lethe/migration.sql`,
