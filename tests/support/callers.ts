@@ -46,8 +46,6 @@ export interface Callers {
   archives(): Promise<string[]>;
   /** Null for a tenant that the directory does not know. */
   isSuspended(tenant: { readonly tenantId: string }): Promise<boolean | null>;
-  /** Takes a lock as somebody else would, and gives what lets go of it. */
-  lock(table: string, mode: string): Promise<() => Promise<void>>;
   readonly temporal: Client;
   /** The latest run of a tenant. */
   run(tenant: { readonly tenantId: string }): WorkflowHandle;
@@ -65,6 +63,8 @@ const SUSPENDED = `
     WHERE s.tenant_id = t.id AND s.lifted_at IS NULL) AS suspended
   FROM tenant.tenants t WHERE t.id = $1`;
 
+/** Of tests whose machine has a lot to do; who waits for less says so. */
+const PATIENCE_MS = 60_000;
 const OPERATOR = '00000000-0000-7000-8000-00000000000a';
 
 export async function createCallers(platform: Platform): Promise<Callers> {
@@ -86,7 +86,6 @@ export async function createCallers(platform: Platform): Promise<Callers> {
   const sql = async <Row extends object>(text: string, values: readonly unknown[] = []) =>
     (await pool.query<Row>(text, [...values])).rows;
 
-  const lockers = new Set<pg.Client>();
   const callers: Callers = {
     operator,
     caller,
@@ -104,7 +103,7 @@ export async function createCallers(platform: Platform): Promise<Callers> {
       if (status !== 200) throw new Error(`Job ${jobId} is answered by ${status}: ${JSON.stringify(body)}`);
       return jobView.parse(body);
     },
-    async until(jobId, what, timeoutMs = 30_000) {
+    async until(jobId, what, timeoutMs = PATIENCE_MS) {
       let last: JobView | null = null;
       try {
         return await until(
@@ -124,22 +123,9 @@ export async function createCallers(platform: Platform): Promise<Callers> {
     archives: async () => (await sql<{ name: string }>(ARCHIVES)).map(({ name }) => name),
     isSuspended: async ({ tenantId }) =>
       (await sql<{ suspended: boolean }>(SUSPENDED, [tenantId]))[0]?.suspended ?? null,
-    async lock(table, mode) {
-      const client = new pg.Client({ connectionString: platform.databaseUrl });
-      client.on('error', () => undefined);
-      await client.connect();
-      lockers.add(client);
-      await client.query(`BEGIN; LOCK TABLE ${table} IN ${mode} MODE`);
-      return async () => {
-        await client.query('ROLLBACK');
-        await client.end();
-        lockers.delete(client);
-      };
-    },
     temporal,
     run: ({ tenantId }) => temporal.workflow.getHandle(workflowIdOf(tenantId)),
     close: async () => {
-      await Promise.all([...lockers].map((client) => client.end()));
       await pool.end();
       await connection.close();
     },
