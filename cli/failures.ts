@@ -1,4 +1,5 @@
 /** What went wrong, in words that say what to do, and as an exit status. */
+import { EngineError } from '../erasure/engine-types.js';
 import { problemDocument } from '../protocol/common.js';
 import { ApiRefusal, ApiUnreachable, UsageError } from './api-client.js';
 import { EXIT } from './exit-codes.js';
@@ -27,6 +28,18 @@ export function failureOf(error: unknown, hasToken: boolean): Failure {
   if (error instanceof ApiUnreachable)
     return { exit: EXIT.unreachable, document: own('unreachable', text), text };
   if (error instanceof UsageError) return { exit: EXIT.usage, document: own('usage', text), text };
+  if (error instanceof EngineError) {
+    const { table, privilege, sqlstate } = error.facts;
+    return {
+      exit: EXIT.failed,
+      document: { code: error.code, detail: text, table, privilege, sqlstate },
+      text,
+    };
+  }
+  // A fault in what was configured, or in a file that was named.
+  if (error instanceof Error && ['ConfigurationError', 'JsonFileError'].includes(error.name)) {
+    return { exit: EXIT.usage, document: own('configuration', text), text };
+  }
   return { exit: EXIT.failed, document: own('unexpected', text), text };
 }
 

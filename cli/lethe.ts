@@ -1,11 +1,23 @@
 #!/usr/bin/env node
 /** The process of `lethe`: gives the program its surroundings, and ends with its exit status. */
 import { readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { ConfigurationError, readCliConfig } from '../config.js';
+import { createInterface } from 'node:readline/promises';
+import { ConfigurationError, readCliConfig, readDatabaseUrl, readServingConfig } from '../config.js';
 import { apiUrlOfClone } from './clone.js';
 import { EXIT } from './exit-codes.js';
 import { runLethe } from './program.js';
+
+/** One line of the person at the terminal. */
+async function askAtTerminal(prompt: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return await lines.question(prompt);
+  } finally {
+    lines.close();
+  }
+}
 
 const LOCAL_API = 'http://127.0.0.1:8080';
 const root = join(import.meta.dirname, '..');
@@ -26,6 +38,12 @@ try {
     version,
     stdout: process.stdout,
     stderr: process.stderr,
+    participant: {
+      databaseUrl: (variable) => readDatabaseUrl(variable),
+      serving: () => readServingConfig(),
+      ask: process.stdin.isTTY === true && process.stdout.isTTY === true ? askAtTerminal : null,
+      user: userInfo().username,
+    },
   });
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

@@ -10,6 +10,8 @@ import type { Command } from './context.js';
 import { EXIT } from './exit-codes.js';
 import { failureOf } from './failures.js';
 import { createOutput, type Stream } from './output.js';
+import type { ParticipantCommand, ParticipantHost } from './participant/context.js';
+import { addParticipantCommands } from './participant/program.js';
 
 /** What the process gives to the program. */
 export interface Host {
@@ -20,6 +22,8 @@ export interface Host {
   readonly version: string;
   readonly stdout: Stream;
   readonly stderr: Stream;
+  /** For commands about a participant's file. */
+  readonly participant: ParticipantHost;
 }
 
 interface GlobalOptions {
@@ -64,6 +68,16 @@ function build(host: Host, done: (status: number) => void): Commander {
     };
   }
 
+  function runParticipant<Options>(command: ParticipantCommand<Options>) {
+    return async (...values: unknown[]): Promise<void> => {
+      const self = values.pop() as Commander;
+      const options = values.pop() as Options;
+      const { json = false } = self.optsWithGlobals<GlobalOptions>();
+      const out = createOutput({ json, colours: host.colours, stream: host.stdout });
+      done(await command({ out, host: host.participant }, options));
+    };
+  }
+
   const program = new Commander('lethe')
     .description('Deletes one tenant from every service, and shows how it goes.')
     .version(host.version)
@@ -85,6 +99,7 @@ function build(host: Host, done: (status: number) => void): Commander {
     .description('check every service of a running deployment')
     .option('--quick', "without the plans' findings")
     .action(run(doctor));
+  addParticipantCommands(program, runParticipant);
   return program;
 }
 

@@ -42,6 +42,13 @@ export const preview: Command<{ tables?: boolean }, [tenant: string]> = async (
       );
     }
   }
+  const warnings = found.services.flatMap((service) =>
+    (service.preview?.findings ?? []).filter((finding) => finding.severity === 'warning'),
+  );
+  if (warnings.length > 0) out.line();
+  for (const { table, message } of warnings) {
+    out.line(`${out.colour('warning', 'yellow')}  ${table === null ? '' : `${table}: `}${message}`);
+  }
   out.line(`\n${out.strong('total')}         ${count(found.total_rows)} rows`);
   if (found.preview_hash) out.line(`preview hash  ${found.preview_hash}`);
   const blocked = found.services.some(
