@@ -18,7 +18,7 @@ export interface OpenInLedger {
 }
 
 export interface ReconcilerOptions {
-  readonly records: Pick<Records, 'openJobs' | 'getJob' | 'withAdvisoryLock'>;
+  readonly records: Pick<Records, 'openJobs' | 'replaysAskedFor' | 'getJob' | 'withAdvisoryLock'>;
   readonly runs: JobRuns;
   readonly services: readonly ServiceClient[];
   /** Drives a job that has ended one slice further towards its decision at this service; true where it is there. */
@@ -79,13 +79,26 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const next = async (): Promise<void> => {
       for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
         if (stopping.signal.aborted) return;
-        const done = await reconcileRun(job);
+        const done = await alone(job, reconcileRun);
         if (done === 'started') started.push(job.job_id);
         if (done === 'cancelled') cancelled.push(job.job_id);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, next));
+    // Asked for while Temporal was away: the record keeps the wish until the run has taken it up.
+    for (const job of await records.replaysAskedFor()) await alone(job, (one) => runs.wake(one, 'replay'));
     return { started, cancelled };
+  }
+
+  /** What goes wrong with one job is no reason to leave the others alone. */
+  async function alone<T>(job: JobView, work: (job: JobView) => Promise<T>): Promise<T | null> {
+    try {
+      return await work(job);
+    } catch (error) {
+      const facts = { job_id: job.job_id, reason: reasonOf(error) };
+      logger.warn(facts, 'The run of a job was not compared with its record; it is tried again.');
+      return null;
+    }
   }
 
   async function reconcileLedger(service: ServiceClient): Promise<number> {
