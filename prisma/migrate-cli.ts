@@ -1,5 +1,5 @@
 /** The one-shot before the first start and after each upgrade: roles, then every owner's migrations. */
-import { type MigrateConfig, readMigrateConfig } from '../config.js';
+import { ConfigurationError, type MigrateConfig, readMigrateConfig } from '../config.js';
 import { migrate, migrationOwners } from './migrate.js';
 import { createRoles } from './migrate-roles.js';
 
@@ -24,5 +24,5 @@ try {
   await main(readMigrateConfig());
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof ConfigurationError ? 2 : 1;
 }

@@ -26,7 +26,7 @@ export async function restoreConflict(
           .join(' ');
   return new EngineError(
     'restore_conflict',
-    `${why.replace(/\\.$/, '')}. The archive is as it was; make room for the rows, and ask again.`,
+    `${why.replace(/\.$/, '')}. The archive is as it was; make room for the rows, and ask again.`,
     { ...(table !== undefined && { table }), ...(sqlstate !== undefined && { sqlstate }) },
   );
 }
