@@ -1,0 +1,68 @@
+/** Runs that wait meet newer code: each recorded history has to be one that today's workflow would have made. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { temporal } from '@temporalio/proto';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  makeTelemetryFilterString,
+  Runtime,
+  Worker,
+} from '@temporalio/worker';
+import { expect, it } from 'vitest';
+
+const directory = join(import.meta.dirname, 'histories');
+const workflowsPath = resolve(import.meta.dirname, '../../workflows/index.ts');
+
+// The SDK's own historyFromJSON meets another copy of protobufjs than the one it was made for, and throws.
+const { History } = temporal.api.history.v1;
+
+const names = readdirSync(directory)
+  .filter((file) => file.endsWith('.json'))
+  .map((file) => file.replace(/\.json$/, ''));
+
+function read(name: string) {
+  const recorded = JSON.parse(readFileSync(join(directory, `${name}.json`), 'utf8')) as {
+    workflowId: string;
+    history: Record<string, unknown>;
+  };
+  return { workflowId: recorded.workflowId, history: History.fromObject(recorded.history) };
+}
+
+const logger = new DefaultLogger('ERROR');
+Runtime.install({
+  shutdownSignals: [],
+  logger,
+  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
+});
+const workflowBundle = await bundleWorkflowCode({ workflowsPath, logger });
+
+it('has a history of every way a run can end or wait', () => {
+  for (const start of ['completed', 'refused', 'compensated', 'cancelled', 'waits', 'needs-attention']) {
+    expect(
+      names.some((name) => name.startsWith(start)),
+      start,
+    ).toBe(true);
+  }
+});
+
+it('replays every recorded run', async () => {
+  const failed: string[] = [];
+  let replayed = 0;
+  const results = Worker.runReplayHistories({ workflowBundle, replayName: 'recorded' }, names.map(read));
+  for await (const { error } of results) {
+    if (error) failed.push(`${names[replayed]}: ${error.message}`);
+    replayed += 1;
+  }
+  expect(failed).toEqual([]);
+  expect(replayed).toBe(names.length);
+});
+
+it('notices a history that this workflow would not have made', async () => {
+  const { history } = read('completed');
+  const scheduled = history.events.flatMap((event) => event.activityTaskScheduledEventAttributes ?? []);
+  const second = scheduled[1];
+  if (!second) throw new Error('The history has no second step.');
+  second.activityType = { name: 'anotherStep' };
+  await expect(Worker.runReplayHistory({ workflowBundle }, history)).rejects.toThrow();
+});
