@@ -62,7 +62,11 @@ async function bench(options: Options): Promise<void> {
         ...small.map((one) => ({ tenant: one, what: SAGA_EMPTY })),
         ...forSagas.map((one) => ({ tenant: one, what: SAGA })),
       ];
-      await runSagas(cluster, all, times, say);
+      await runSagas(cluster, all, times, say).catch((error: unknown) => {
+        // What was measured before is worth showing.
+        say(`The saga could not be measured: ${error instanceof Error ? error.message : String(error)}`);
+        process.exitCode = EXIT_FAILED;
+      });
     }
     tell(options, { rows: tenant.rows, postgres: cluster.version }, figuresOf(times));
   } finally {

@@ -1,4 +1,5 @@
 /** Plans as the catalog stands now, and whether they may be carried out. */
+import { catalogFingerprint } from './catalog/fingerprint.js';
 import { readCatalog } from './catalog/read.js';
 import type { Declaration } from './declaration.js';
 import { EngineError } from './engine-types.js';
@@ -7,20 +8,26 @@ import type { Plan, PlannedTable } from './plan/types.js';
 import { rowsOf } from './selection.js';
 import type { Session } from './session/session.js';
 
-/** Makes plans, and remembers the last: it is a good guess of the next. */
+/** Makes plans, and remembers the last: while the catalog does not change, it is the next as well. */
 export class PlanSource {
-  private last: Plan | undefined;
+  private last: { readonly plan: Plan; readonly fingerprint: string | null } | undefined;
 
   constructor(private readonly declaration: Declaration) {}
 
   /** The plan of this moment. */
   async read(session: Session): Promise<Plan> {
-    const plan = makePlan(
-      await session.run((client) => readCatalog(client, this.declaration)),
-      this.declaration,
-    );
-    this.last = plan;
+    const before = await this.fingerprint(session);
+    if (this.last?.fingerprint === before) return this.last.plan;
+    const catalog = await session.run((client) => readCatalog(client, this.declaration));
+    const plan = makePlan(catalog, this.declaration);
+    // A change while it was read: the plan is as good as any of that time, and is not used again.
+    const same = (await this.fingerprint(session)) === before;
+    this.last = { plan, fingerprint: same ? before : null };
     return plan;
+  }
+
+  private fingerprint(session: Session): Promise<string> {
+    return session.run((client) => catalogFingerprint(client, this.declaration));
   }
 
   /**
@@ -29,21 +36,28 @@ export class PlanSource {
    */
   async readLocked(session: Session): Promise<Plan> {
     const locked = new Set<number>();
-    let plan = this.last ?? (await this.read(session));
-    // The guess may be out of date: then its successor names further tables.
-    this.last = undefined;
+    // The last is a good guess. It may be out of date: then its successor names further tables.
+    let plan = this.last?.plan ?? (await this.read(session));
     for (;;) {
       const missing = deletedTables(plan).filter(({ table }) => !locked.has(table.oid));
       if (missing.length === 0 && locked.size > 0) return plan;
-      for (const { table, label } of missing) {
-        await session.query(`LOCK TABLE ${rowsOf(table)} IN ROW EXCLUSIVE MODE`, [], {
-          table: label,
-          privilege: 'DELETE',
-        });
-        locked.add(table.oid);
+      for (const one of missing) {
+        await this.lock(session, one);
+        locked.add(one.table.oid);
       }
       plan = await this.read(session);
       if (deletedTables(plan).length === 0) return plan;
+    }
+  }
+
+  private async lock(session: Session, { table, label }: PlannedTable): Promise<void> {
+    const about = { table: label, privilege: 'DELETE' };
+    try {
+      await session.query(`LOCK TABLE ${rowsOf(table)} IN ROW EXCLUSIVE MODE`, [], about);
+    } catch (error) {
+      // The table may be called otherwise by now: the next attempt guesses nothing.
+      this.last = undefined;
+      throw error;
     }
   }
 }
