@@ -45,6 +45,7 @@ class Selection {
   /** For tables whose ownership leads back to themselves: the number of their cycle. */
   private readonly cycleOf: ReadonlyMap<number, number>;
   private readonly tenantType: Plan['tenantType'];
+  private readonly archived: Plan['archived'];
   /** Every key that refers to rows of tenants. */
   private readonly keys: readonly ForeignKey[];
   /** Rows of tables that are named several times in the sub-select that is being written. */
@@ -54,6 +55,7 @@ class Selection {
   constructor(plan: Plan) {
     this.owned = new Map(plan.ownedTables.map((owned) => [owned.table.oid, owned]));
     this.tenantType = plan.tenantType;
+    this.archived = plan.archived;
     this.keys = plan.catalog.foreignKeys.filter((key) => this.owned.has(key.parentOid));
     const pairs = plan.ownedTables.flatMap(({ ownership }) =>
       keysOf(ownership).map((key) => [key.childOid, key.parentOid] as const),
@@ -101,7 +103,22 @@ class Selection {
 
   /** The rows by which rows of the key's child are owned. */
   private sourcesOf(key: ForeignKey): readonly Source[] {
-    return this.isOfCycle(key) ? [this.reachedParents(key)] : this.ownedParents(key);
+    const live = this.isOfCycle(key) ? [this.reachedParents(key)] : this.ownedParents(key);
+    return key.soft === undefined ? live : [...live, ...this.archivedParents(key)];
+  }
+
+  /** No constraint has kept rows from coming after the row that they refer to was archived. */
+  private archivedParents(key: ForeignKey): Source[] {
+    return (this.archived?.get(key.parentOid) ?? [])
+      .filter(({ columns }) => key.parentColumns.every((name) => columns.has(name)))
+      .map(({ from, columns }) => {
+        const inner = this.alias();
+        return {
+          from: `${from} AS ${inner}`,
+          column: (name) => `${inner}.${columns.get(name)}`,
+          conditions: [],
+        };
+      });
   }
 
   private ownedParents(key: ForeignKey): readonly Source[] {

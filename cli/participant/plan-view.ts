@@ -16,17 +16,21 @@ export function printTables(
 ): void {
   const order = new Map(plan.units.flatMap((unit, place) => unit.tableOids.map((oid) => [oid, place + 1])));
   const actions = new Map(plan.tables.map((one) => [one.table.oid, one.action]));
+  const widest = Math.max(...[...(rows?.values() ?? [])].map((value) => count(value).length), 4);
   out.table(
-    ['table', 'action', 'order', ...(rows ? ['rows'] : []), "the tenant's because"],
-    plan.ownedTables.map((owned) => {
+    ['table', 'action', 'order', ...(rows ? ['rows'.padStart(widest)] : []), "the tenant's because"],
+    plan.ownedTables.flatMap((owned) => {
       const [first = '', ...others] = pathsOf(plan, owned);
       const place = order.get(owned.table.oid);
       return [
-        owned.label,
-        actions.get(owned.table.oid) ?? 'not accepted',
-        place === undefined ? '' : String(place),
-        ...(rows ? [rows.get(owned.label) ?? 0] : []),
-        [first, ...others].join(' | or '),
+        [
+          owned.label,
+          actions.get(owned.table.oid) ?? 'not accepted',
+          place === undefined ? '' : String(place),
+          ...(rows ? [count(rows.get(owned.label) ?? 0).padStart(widest)] : []),
+          first,
+        ],
+        ...others.map((path) => ['', '', '', ...(rows ? [''] : []), `or ${path}`]),
       ];
     }),
   );

@@ -19,6 +19,18 @@ export interface Plan {
   readonly tenantType: Declaration['tenant']['type'];
   /** What the plan was made from. */
   readonly catalog: Catalog;
+  /**
+   * Rows of the tenant that were archived already, by table's OID: what refers to them without a constraint is the
+   * tenant's, too.
+   */
+  readonly archived?: ReadonlyMap<number, readonly ArchivedRows[]>;
+}
+
+export interface ArchivedRows {
+  /** The archive's qualified name. */
+  readonly from: string;
+  /** Stored columns by the names of those of the table. */
+  readonly columns: ReadonlyMap<string, string>;
 }
 
 /** A table whose rows, or some of them, belong to tenants. */

@@ -156,7 +156,9 @@ function judged({ because, target }: ColumnCandidate, sample: Sample | undefined
   }
   if (because === 'key_not_enforced')
     return { suggestion: 'owns', reason: 'it has a key, which is not enforced' };
-  return { suggestion: 'owns', reason: 'it is named like one, and there are no rows to look at' };
+  const unknown =
+    target === null ? 'in which table tenants are rows is not known' : 'there are no rows to look at';
+  return { suggestion: 'owns', reason: `it is named like one, and ${unknown}` };
 }
 
 function aboutGeneric({ table, column, typeColumn }: GenericCandidate, evidence: Evidence): Question[] {

@@ -1,4 +1,5 @@
 /** Moves all rows of a tenant that are there now, in one transaction: into archives, or away for good. */
+import { withArchived } from '../archive/archived-plan.js';
 import { archivedColumns } from '../archive/columns.js';
 import { archiveName, createArchive } from '../archive/tables.js';
 import type { EngineContext } from '../context.js';
@@ -44,8 +45,10 @@ export async function tablesWithRows(session: Session, plan: Plan, tenantId: str
 }
 
 /** Moves what is there, and checks that nothing else was touched. */
-export async function move(options: MoveOptions): Promise<Moved> {
-  const { session, plan, row, mode } = options;
+export async function move(given: MoveOptions): Promise<Moved> {
+  const { context, session, row, mode } = given;
+  const plan = withArchived(given.plan, row.archives, context.declaration.letheSchema);
+  const options = { ...given, plan };
   const found = await tablesWithRows(session, plan, row.tenantId);
   const work = new Move(options);
   if (found.size === 0) return work.result();

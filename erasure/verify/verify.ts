@@ -1,4 +1,5 @@
 /** Proof by count: what is left of a tenant, live and archived, and whether anything can still come. */
+import { withArchived } from '../archive/archived-plan.js';
 import type { EngineContext, Slice } from '../context.js';
 import type { Verification, Waiting } from '../engine-types.js';
 import type { LedgerRow } from '../ledger/record.js';
@@ -65,13 +66,14 @@ async function horizonOf(context: EngineContext, slice: Slice): Promise<Horizon>
 async function countTables(
   context: EngineContext,
   session: Session,
-  plan: Plan,
+  current: Plan,
   rows: readonly LedgerRow[],
   tenantId: string,
 ): Promise<Verification['tables']> {
   const schema = context.declaration.letheSchema;
-  const tables = deletedTables(plan);
   const archives = rows.flatMap((row) => row.archives);
+  const plan = withArchived(current, archives, schema);
+  const tables = deletedTables(plan);
   const counts = await session.run((client) =>
     countEach(
       client,

@@ -73,12 +73,28 @@ function betweenParticipants(
 
 function intoDeleted(tied: Tied, found: Found, deleted: ReadonlySet<number>): PlanFinding[] {
   const { key, child } = tied;
+  if (key.soft !== undefined) return [declared(tied)];
   if (!key.enforced) return [unenforced(tied)];
   return [
     ...(key.validated ? [] : [unvalidated(tied)]),
     ...(hasIndex(child, key) ? [] : [unindexed(tied)]),
     ...(child.declared && !deleted.has(child.oid) ? fromRowsThatStay(tied, found) : []),
   ];
+}
+
+/** Of what comes later nobody can say whose it was. */
+function declared({ key, child, parent }: Tied): PlanFinding {
+  const columns = key.childColumns.map(shown).join(', ');
+  return finding('info', {
+    code: 'reference_declared',
+    table: label(child),
+    message:
+      `${columns} of ${label(child)} refers to ${label(parent)} as declared, without a constraint: what is written ` +
+      'there after the purge, to a row that is gone, is neither kept out nor found.',
+    remedy: hasIndex(child, key)
+      ? 'Nothing, if no such row is written any more; else add a foreign key.'
+      : `An index helps to find the rows: CREATE INDEX CONCURRENTLY ON ${qualified(child)} (${columns});`,
+  });
 }
 
 function unenforced({ key, child, parent }: Tied): PlanFinding {

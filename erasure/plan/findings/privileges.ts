@@ -89,7 +89,7 @@ function missingForArchives({ catalog, declaration }: Found): PlanFinding[] {
       finding('refusal', {
         code: 'lethe_schema_missing',
         message: `The schema ${shown(schema)} does not exist: ledger, tombstones and archives have no place.`,
-        remedy: `Apply the migration that installs Lethe in this database.`,
+        remedy: 'Apply the migration that installs Lethe here, or run what "lethe grants" prints.',
       }),
     ];
   }
