@@ -32,8 +32,9 @@ const AWAY_IN_NODE = new Set([
   'ENETUNREACH',
 ]);
 // pg gives these no code.
+// The last one has a code that means other things elsewhere: whoever may not connect has no database.
 const AWAY_IN_WORDS =
-  /connection terminated|connection ended|timeout exceeded when trying to connect|timeout expired|client was closed|not queryable|connection timeout|the database system is/i;
+  /connection terminated|connection ended|timeout exceeded when trying to connect|timeout expired|client was closed|not queryable|connection timeout|the database system is|permission denied for database/i;
 /** Kinds of the driver adapter's errors. */
 const AWAY_IN_ADAPTER = new Set([
   'DatabaseNotReachable',

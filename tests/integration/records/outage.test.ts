@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRecords } from '../../../records/index.js';
 import type { Records } from '../../../records/types.js';
 import { until } from '../../support/conditions.js';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import {
   OPERATOR,
   OWNER,
@@ -17,10 +18,16 @@ import {
 } from './support.js';
 
 let test: TestRecords;
+let closed: TestDatabase;
 beforeAll(async () => {
   test = await openTestRecords();
+  closed = await createTestDatabase({ template: 'empty' });
+  await test.superuser.query(`REVOKE CONNECT ON DATABASE ${closed.name} FROM PUBLIC`);
 });
-afterAll(() => test?.close());
+afterAll(async () => {
+  await closed?.drop();
+  await test?.close();
+});
 
 const ID = '01990000-0000-7000-8000-000000000000';
 const ORDER = { epoch: 1, number: 1 };
@@ -76,12 +83,14 @@ describe('records away', () => {
     'whoever listens is silent',
     'the database is not there',
     'the password is wrong',
+    'the role is not let in',
   ])('%s: every method says so, and when to come back', async (how) => {
     const url = new URL(test.database.urlFor('lethe_records'));
     const server = await listen((socket) => {
       if (how === 'whoever listens hangs up') socket.destroy();
     });
     if (how === 'the database is not there') url.pathname = '/no_such_database';
+    else if (how === 'the role is not let in') url.pathname = `/${closed.name}`;
     else if (how === 'the password is wrong') url.password = 'wrong';
     else url.host = `127.0.0.1:${server.port}`;
     if (how === 'nobody listens') server.close();
