@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { EXIT } from '../../cli/exit-codes.js';
 import { childEnvironment } from '../../config.js';
 import { totalRows } from '../../local/checksums.js';
@@ -12,21 +12,28 @@ import { jobView, tenantPreview } from '../../protocol/jobs.js';
 import type { SeededTenant } from '../../services/sample-data/load.js';
 import { type Callers, createCallers } from '../support/callers.js';
 import { type CliRun, lethe } from '../support/cli.js';
+import { Holds } from '../support/holds.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 
 const DENIED = 'recipes.recipe_steps';
 
+// Seconds on a machine that has nothing else to do.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
+
 describe('lethe', () => {
   let platform: TestPlatform;
   let callers: Callers;
+  let holds: Holds;
   let tenants: SeededTenant[];
 
   beforeAll(async () => {
     platform = await startTestPlatform({ environment: { GIVE_UP_AFTER: '3s', LOCK_TIMEOUT: '1s' } });
     callers = await createCallers(platform);
+    holds = new Holds(platform.databaseUrl);
     tenants = await callers.seed(3, 600);
   });
   afterAll(async () => {
+    await holds?.close();
     await callers?.close();
     await platform?.stop();
   });
@@ -145,14 +152,13 @@ describe('lethe', () => {
     );
     const { job_id: id } = jobView.parse(JSON.parse(accepted.out));
     await callers.until(id, ({ phase }) => phase === 'window');
-    const [archive = ''] = (await callers.archives()).filter((name) => name.startsWith('lethe_sales.'));
-    const unlock = await callers.lock(archive, 'ACCESS SHARE');
+    const hold = await holds.archive('sales', id);
     const stuck = await run('jobs', 'watch', id);
     expect(stuck).toMatchObject({ exit: EXIT.needsAttention, err: '' });
     expect(stuck.out).toMatch(/needs_attention[\s\S]*sales[\s\S]*55P03/);
     const late = await run('jobs', 'cancel', id);
     expect(late).toMatchObject({ exit: EXIT.failed, err: expect.stringContaining('past_pivot') });
-    await unlock();
+    await hold.release();
     expect((await run('jobs', 'replay', id)).out).toContain(`Job ${id} tries again now`);
     expect(await callers.untilEnded(id)).toMatchObject({ status: 'completed', replay_of: null });
     expect((await run('jobs', 'watch', id)).exit).toBe(EXIT.ok);

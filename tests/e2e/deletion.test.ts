@@ -1,16 +1,18 @@
 /** One tenant of three leaves a running platform. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Checksums, differingTables, totalRows } from '../../local/checksums.js';
 import type { JobView } from '../../protocol/jobs.js';
 import { workflowIdOf } from '../../protocol/workflow.js';
 import type { SeededTenant } from '../../services/sample-data/load.js';
 import { type Callers, createCallers } from '../support/callers.js';
 import { until } from '../support/conditions.js';
+import { faultsOfLogs, logsOf, personalWords } from '../support/logs.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 
 const ROWS = 3_000;
+
+// Seconds on a machine that has nothing else to do.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
 
 describe('a tenant deleted by its owner', () => {
   let platform: TestPlatform;
@@ -29,7 +31,7 @@ describe('a tenant deleted by its owner', () => {
     const [first, ...more] = await callers.seed(3, ROWS);
     if (first === undefined) throw new Error('Nothing was seeded.');
     [gone, others] = [first, more];
-    personal = await everythingPersonal(callers);
+    personal = await personalWords(callers);
     before = await callers.checksums({ except: gone.tenantId });
     shared = await sharedTables(callers);
     begun = Date.now();
@@ -122,7 +124,9 @@ describe('a tenant deleted by its owner', () => {
     expect(events.filter(({ action }) => action === 'decided to proceed')).toHaveLength(1);
     const phases = events.filter(({ action }) => action === 'step reached').map((one) => one.details.phase);
     const order = ['check', 'suspend', 'stage', 'pivot', 'purge', 'directory', 'verify'];
-    expect(phases.filter((phase) => order.includes(String(phase)))).toEqual(order);
+    // A phase comes up again where what it waits for changes.
+    const entered = phases.filter((phase, place) => phase !== phases[place - 1]);
+    expect(entered.filter((phase) => order.includes(String(phase)))).toEqual(order);
     const times = events.map(({ at }) => at.getTime());
     expect(times).toEqual([...times].sort((one, other) => one - other));
     expect(times[0]).toBeGreaterThanOrEqual(begun - 1_000);
@@ -162,30 +166,15 @@ describe('a tenant deleted by its owner', () => {
   });
 
   it('has put nothing of a person and no secret into any log', async () => {
-    const directory = join(dirname(platform.files.servicesFile), 'logs');
-    const files = readdirSync(directory).filter((name) => name !== 'temporal.log');
-    expect(files.sort()).toEqual(['api.log', 'services.log', 'worker.log']);
-    for (const name of files) {
-      const text = readFileSync(join(directory, name), 'utf8');
-      expect(text.length).toBeGreaterThan(500);
-      expect([name, personal.filter((word) => text.includes(word))]).toEqual([name, []]);
-      expect(text).not.toMatch(/eyJ[\w-]{10}|Bearer |postgres(ql)?:\/\/|PRIVATE KEY/);
-    }
-    // Both logs can be read together, by the job.
-    expect(platform.logOf('worker')).toContain(job.job_id);
-    expect(platform.logOf('services')).toContain(job.job_id);
+    const logs = logsOf(platform);
+    expect(logs.map(({ name }) => name).sort()).toEqual(['api.log', 'services.log', 'worker.log']);
+    expect(logs.filter(({ text }) => text.length < 500)).toEqual([]);
+    expect(personal.length).toBeGreaterThan(100);
+    expect(faultsOfLogs(platform, personal)).toEqual([]);
+    // All can be read together, by the job.
+    expect(logs.filter(({ text }) => !text.includes(job.job_id)).map(({ name }) => name)).toEqual([]);
   });
 });
-
-/** Names, addresses and the like of everybody and every bakery. */
-async function everythingPersonal(callers: Callers): Promise<string[]> {
-  const rows = await callers.sql<{ word: string }>(`
-    SELECT DISTINCT word FROM (
-      SELECT unnest(ARRAY[name, slug]) AS word FROM tenant.tenants
-      UNION ALL SELECT unnest(ARRAY[name, email]) FROM tenant.users
-    ) words WHERE length(word) > 4`);
-  return rows.map(({ word }) => word);
-}
 
 async function sharedTables(callers: Callers): Promise<Checksums> {
   const all = await callers.checksums();

@@ -1,33 +1,45 @@
 /** Deletions that cannot go through, on a running platform: nothing is lost, it is said why, and a replay mends it. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { differingTables, totalRows } from '../../local/checksums.js';
 import type { JobView } from '../../protocol/jobs.js';
 import type { SeededTenant } from '../../services/sample-data/load.js';
 import { type Callers, createCallers } from '../support/callers.js';
 import { until } from '../support/conditions.js';
+import { Holds } from '../support/holds.js';
+import { faultsOfLogs, personalWords } from '../support/logs.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 
 const ROWS = 1_500;
 const LOCKED = 'notification.notifications';
 const DENIED = 'suppliers.supplier_payments';
 
+// Seconds on a machine that has nothing else to do.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
+
 describe('a deletion that fails', () => {
   let platform: TestPlatform;
   let callers: Callers;
+  let holds: Holds;
   let locked: SeededTenant;
   let denied: [SeededTenant, SeededTenant];
   let bystander: SeededTenant;
+  let personal: string[];
 
   beforeAll(async () => {
-    platform = await startTestPlatform({ environment: { GIVE_UP_AFTER: '4s', LOCK_TIMEOUT: '1s' } });
+    platform = await startTestPlatform({
+      environment: { GIVE_UP_AFTER: '4s', LOCK_TIMEOUT: '1s', LOG_LEVEL: 'debug' },
+    });
     callers = await createCallers(platform);
+    holds = new Holds(platform.databaseUrl);
     const [a, b, c, d] = await callers.seed(4, ROWS);
     if (!a || !b || !c || !d) throw new Error('Too few tenants were seeded.');
     locked = a;
     denied = [b, c];
     bystander = d;
+    personal = await personalWords(callers);
   });
   afterAll(async () => {
+    await holds?.close();
     await callers?.close();
     await platform?.stop();
   });
@@ -50,9 +62,9 @@ describe('a deletion that fails', () => {
 
     it('ends compensated, names the service and the reason of PostgreSQL, and has every row back', async () => {
       const before = await callers.checksums();
-      const unlock = await callers.lock(LOCKED, 'SHARE');
+      const hold = await holds.table(LOCKED, 'SHARE');
       failed = await callers.untilEnded((await callers.delete(locked)).job_id);
-      await unlock();
+      await hold.release();
 
       expect(failed).toMatchObject({ status: 'compensated', decision: 'abort', abort_cause: 'failure' });
       expect(failed.outcome).toContain('notification');
@@ -177,6 +189,11 @@ describe('a deletion that fails', () => {
       expect(await callers.checksums({ only: bystander.tenantId })).toEqual(others);
       expect(totalRows(others)).toBe(bystander.rows);
     });
+  });
+
+  it('puts nothing of a person and no secret into any log, whatever failed', () => {
+    expect(/"code":"database_busy"/.test(platform.logOf('worker'))).toBe(true);
+    expect(faultsOfLogs(platform, personal)).toEqual([]);
   });
 
   it('leaves an operator alone the right to replay', async () => {

@@ -1,5 +1,5 @@
 /** The whole platform with one participant more, which can only count and delete. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { totalRows } from '../../local/checksums.js';
 import { SERVICE_TOKEN_ISSUER } from '../../local/platform-processes.js';
 import { freePort } from '../../local/ports.js';
@@ -12,6 +12,9 @@ import { type SimpleParticipant, startSimpleParticipant } from '../support/simpl
 
 const NAME = 'loyalty';
 const CARDS = 7;
+
+// Seconds on a machine that has nothing else to do.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
 
 describe('a participant that cannot bring rows back', () => {
   let database: TestDatabase;

@@ -64,7 +64,7 @@ const SUSPENDED = `
   FROM tenant.tenants t WHERE t.id = $1`;
 
 /** Of tests whose machine has a lot to do; who waits for less says so. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 const OPERATOR = '00000000-0000-7000-8000-00000000000a';
 
 export async function createCallers(platform: Platform): Promise<Callers> {
