@@ -14,7 +14,10 @@ beforeAll(async () => {
   await saga.startWorker();
 });
 afterAll(() => saga?.close());
-afterEach(() => saga.settle());
+afterEach(() => {
+  saga.settings.giveUpAfterMs = 1_500;
+  saga.settle();
+});
 
 /** How the run failed in Temporal. */
 async function failureOf(job: JobView): Promise<ApplicationFailure> {
@@ -58,6 +61,7 @@ describe('completed', () => {
   });
 
   it('counts once when answers are lost on their way back', async () => {
+    saga.settings.giveUpAfterMs = 30_000;
     const tenantId = saga.tenant();
     const lost = new Set<string>();
     const proxy = saga.proxy('orders');
@@ -209,6 +213,7 @@ describe('compensated', () => {
   });
 
   it('keeps asking at the pace that a busy service names', async () => {
+    saga.settings.giveUpAfterMs = 30_000;
     const tenantId = saga.tenant();
     let asked = 0;
     const times: number[] = [];

@@ -21,7 +21,12 @@ beforeAll(async () => {
     name: 'loyalty',
   });
   proxy = await startFaultyProxy(loyalty.url);
-  saga = await openTestSaga({ directory: false, keys, extra: [{ ...loyalty.entry, url: proxy.url }] });
+  saga = await openTestSaga({
+    directory: false,
+    keys,
+    extra: [{ ...loyalty.entry, url: proxy.url }],
+    settings: { giveUpAfterMs: 30_000 },
+  });
   await saga.startWorker();
 });
 afterAll(async () => {
