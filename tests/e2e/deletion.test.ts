@@ -85,7 +85,7 @@ describe('a tenant deleted by its owner', () => {
       { what: 'the run to be listed' },
     );
     expect(run.workflowId).toBe(workflowIdOf(gone.tenantId));
-    const described = await callers.run(gone).describe();
+    const described = await callers.closedRun(gone);
     expect(described.status.name).toBe('COMPLETED');
     expect(described.memo).toMatchObject({ job_id: job.job_id });
     const attributes = described.typedSearchAttributes.getAll();

@@ -109,12 +109,15 @@ describe('a deletion that fails', () => {
     });
 
     it('closes its run as failed, so that Temporal lists it by service and status', async () => {
-      const query = `TenantId = "${locked.tenantId}" AND FailedServices = "notification"`;
-      const run = await until(async () => {
-        for await (const found of callers.temporal.workflow.list({ query })) return found;
-        return null;
-      });
-      expect(run.status.name).toBe('FAILED');
+      const failed = `FailedServices = "notification" AND ExecutionStatus = "Failed"`;
+      const query = `TenantId = "${locked.tenantId}" AND ${failed}`;
+      await until(
+        async () => {
+          for await (const found of callers.temporal.workflow.list({ query })) return found;
+          return null;
+        },
+        { what: 'the run to be listed' },
+      );
       await expect(callers.run(locked).result()).rejects.toMatchObject({ cause: { type: 'Compensated' } });
     });
 

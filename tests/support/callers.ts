@@ -1,5 +1,10 @@
 /** A running platform as people meet it: tenants with rows, callers with tokens, jobs that are waited for. */
-import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  type WorkflowExecutionDescription,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import pg from 'pg';
 import { type Checksums, readChecksums } from '../../local/checksums.js';
 import type { Platform } from '../../local/platform.js';
@@ -49,6 +54,8 @@ export interface Callers {
   readonly temporal: Client;
   /** The latest run of a tenant. */
   run(tenant: { readonly tenantId: string }): WorkflowHandle;
+  /** That run, once it has closed: a moment after the record has its end. */
+  closedRun(tenant: { readonly tenantId: string }): Promise<WorkflowExecutionDescription>;
   close(): Promise<void>;
 }
 
@@ -125,6 +132,14 @@ export async function createCallers(platform: Platform): Promise<Callers> {
       (await sql<{ suspended: boolean }>(SUSPENDED, [tenantId]))[0]?.suspended ?? null,
     temporal,
     run: ({ tenantId }) => temporal.workflow.getHandle(workflowIdOf(tenantId)),
+    closedRun: (tenant) =>
+      until(
+        async () => {
+          const run = await callers.run(tenant).describe();
+          return run.status.name !== 'RUNNING' && run;
+        },
+        { timeoutMs: PATIENCE_MS, what: 'the run to close' },
+      ),
     close: async () => {
       await pool.end();
       await connection.close();
