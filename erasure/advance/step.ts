@@ -9,6 +9,7 @@ import { purgeStep } from '../purge/purge.js';
 import { restoreConflict } from '../restore/conflict.js';
 import { isRestoreConflict, restoreRows } from '../restore/restore.js';
 import type { Session } from '../session/session.js';
+import { NotByFastPath } from '../stage/fast-path.js';
 import { stageStep } from '../stage/stage.js';
 import { begin } from './begin.js';
 
@@ -25,20 +26,22 @@ export async function step(
   breakGlass: AdvanceRequest['breakGlass'],
 ): Promise<StepResult> {
   try {
-    return await context.sessions.transaction(slice, async (session) => {
-      const result = await stepIn(context, session, slice, request);
-      // With the step itself, or not at all.
-      if (breakGlass) {
-        const { tenantId, jobId } = slice;
-        await context.ledger.noteBreakGlass(session, {
-          tenantId,
-          jobId,
-          target: request.target,
-          ...breakGlass,
-        });
-      }
-      return result;
-    });
+    return await byFastPath(context, slice, (fast) =>
+      context.sessions.transaction(slice, async (session) => {
+        const result = await stepIn(context, session, slice, request, fast);
+        // With the step itself, or not at all.
+        if (breakGlass) {
+          const { tenantId, jobId } = slice;
+          await context.ledger.noteBreakGlass(session, {
+            tenantId,
+            jobId,
+            target: request.target,
+            ...breakGlass,
+          });
+        }
+        return result;
+      }),
+    );
   } catch (error) {
     if (request.target === 'restored') {
       if (isRestoreConflict(error)) throw await restoreConflict(context, slice, error);
@@ -49,11 +52,27 @@ export async function step(
   }
 }
 
+/** Where triggers could be off and had better be on after all, the step is taken again with triggers on. */
+async function byFastPath(
+  { logger }: EngineContext,
+  { jobId }: Slice,
+  attempt: (fast: boolean) => Promise<StepResult>,
+): Promise<StepResult> {
+  try {
+    return await attempt(true);
+  } catch (error) {
+    if (!(error instanceof NotByFastPath)) throw error;
+    logger?.info({ jobId }, `Moving with triggers on: ${error.message}`);
+    return attempt(false);
+  }
+}
+
 async function stepIn(
   context: EngineContext,
   session: Session,
   slice: Slice,
   request: AdvanceRequest,
+  fast: boolean,
 ): Promise<StepResult> {
   const row = await context.ledger.find(session, slice.tenantId, slice.jobId, true);
   const answer = TRANSITIONS[row?.state ?? 'absent'][request.target];
@@ -77,7 +96,7 @@ async function stepIn(
     return { kind: 'again' };
   }
   return request.target === 'staged'
-    ? stageStep(context, session, row, row.horizon, request.planHash)
+    ? stageStep(context, session, row, row.horizon, request.planHash, fast)
     : purgeStep(context, session, row, row.horizon);
 }
 

@@ -10,6 +10,7 @@ export const DATABASE = `
            * (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8))::float8
            AS "lockTableSize",
          has_function_privilege('pg_control_system()', 'EXECUTE') AS "maySeeIdentifier",
+         has_parameter_privilege('session_replication_role', 'SET') AS "maySilenceTriggers",
          n.oid IS NOT NULL AS "letheExists",
          COALESCE(has_schema_privilege(n.oid, 'USAGE'), false) AS "letheUsage",
          COALESCE(has_schema_privilege(n.oid, 'CREATE'), false) AS "letheCreate",

@@ -80,6 +80,7 @@ async function readWithFixedPath(client: pg.ClientBase, declaration: Declaration
     lockTableSize: database.lockTableSize,
     publicationsCoveringArchives: database.publicationsCoveringArchives,
     materializedViews: views.map(viewOf),
+    maySilenceTriggers: database.maySilenceTriggers,
     letheSchema: {
       exists: database.letheExists,
       usage: database.letheUsage,

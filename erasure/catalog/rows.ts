@@ -7,6 +7,7 @@ export interface DatabaseRow {
   readonly role: string;
   readonly lockTableSize: number;
   readonly maySeeIdentifier: boolean;
+  readonly maySilenceTriggers: boolean;
   readonly letheExists: boolean;
   readonly letheUsage: boolean;
   readonly letheCreate: boolean;

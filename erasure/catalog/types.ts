@@ -21,6 +21,8 @@ export interface Catalog {
   readonly publicationsCoveringArchives: readonly string[];
   /** Materialized views that read tables of the catalog: a copy of rows that only a refresh removes. */
   readonly materializedViews: readonly MaterializedView[];
+  /** Whether the connected role may set `session_replication_role`, by which triggers are turned off. */
+  readonly maySilenceTriggers: boolean;
   /** What the connected role may do in Lethe's own schema; false also where it does not exist. */
   readonly letheSchema: { readonly exists: boolean; readonly usage: boolean; readonly create: boolean };
 }

@@ -3,6 +3,7 @@ import type { Catalog } from '../catalog/types.js';
 import type { Declaration } from '../declaration.js';
 import { findingsOf } from './findings.js';
 import { planHash } from './hash.js';
+import { fastPathOf } from './fast-path.js';
 import { findOwnership } from './ownership.js';
 import { policyOf } from './policy.js';
 import { referencesInto } from './references.js';
@@ -25,10 +26,12 @@ export function makePlan(given: Catalog, declaration: Declaration): Plan {
     tenantType: declaration.tenant.type,
     catalog,
   };
+  const units = unitsOf(tables, catalog.foreignKeys);
   return {
     ...found,
     hash: planHash(catalog, declaration, owned, tables),
-    units: unitsOf(tables, catalog.foreignKeys),
+    units,
+    fastPath: fastPathOf(units, tables, catalog),
     findings: findingsOf({ ...found, declaration, ambiguous, unknownReferences: unknown }),
   };
 }

@@ -148,7 +148,7 @@ class Search {
   }
 
   private suggest(key: ForeignKey): Pick<AmbiguousKey, 'suggestion' | 'reason'> {
-    const passing = key.childColumns.find((name) => PASSING.test(name));
+    const passing = key.childColumns.find((name) => PASSING.test(snakeCase(name)));
     if (passing !== undefined) {
       return {
         suggestion: 'reference',
@@ -172,23 +172,31 @@ class Search {
    * agree. So a tree of categories of a shop is as simple as the shop's other tables.
    */
   private settleCycles(): void {
+    // A table that needs no walk any more may be what another is owned by from outside.
+    while (this.settleSome());
+  }
+
+  private settleSome(): boolean {
     const open = new Set(this.ambiguous.map(({ key }) => key));
     const pairs = [...this.owning, ...open].map((key) => [key.childOid, key.parentOid] as const);
     const cycleOf = cycles(edgesOf([...this.ownedOids], pairs));
     const inside = (key: ForeignKey) =>
       cycleOf.has(key.childOid) && cycleOf.get(key.childOid) === cycleOf.get(key.parentOid);
+    let some = false;
     for (const [oid] of cycleOf) {
       const child = this.table(oid);
       const own = [...this.owning, ...open].filter((key) => key.childOid === oid);
       const settled = own.some((key) => !inside(key) && this.owning.has(key) && isRequired(child, key));
       if (!settled) continue;
       for (const key of own.filter(inside)) {
-        if (decisionOn(this.declaration, child, key) !== undefined) continue;
+        if (key.soft !== undefined || decisionOn(this.declaration, child, key) !== undefined) continue;
         this.owning.delete(key);
         const place = this.ambiguous.findIndex((one) => one.key === key);
         if (place >= 0) this.ambiguous.splice(place, 1);
+        some = true;
       }
     }
+    return some;
   }
 
   private ownedTable(table: CatalogTable): OwnedTable {
@@ -248,6 +256,10 @@ class Search {
 /** Names of columns by which a row points to something without belonging to it. */
 const PASSING =
   /^(last|latest|current|default|preferred|previous|next|selected|active|recent|favou?rite)_|_(by|viewed|seen)(_id)?$/i;
+
+function snakeCase(name: string): string {
+  return name.replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2');
+}
 
 /** By code units: the same order on every machine. */
 export function compare(a: string, b: string): number {

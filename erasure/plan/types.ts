@@ -9,6 +9,11 @@ export interface Plan {
   readonly tables: readonly PlannedTable[];
   /** Order of deletion, children first; restoration goes the other way. */
   readonly units: readonly Unit[];
+  /**
+   * For each unit null where it is moved with triggers off and checked afterwards, else why its triggers stay on. Not
+   * in the hash: what is moved is the same.
+   */
+  readonly fastPath: readonly (string | null)[];
   /** Keys into tables that are deleted from, whose value is set to null in rows that stay. */
   readonly references: readonly PlannedReference[];
   readonly findings: readonly PlanFinding[];

@@ -11,9 +11,10 @@ import { deletedTables } from '../plan-source.js';
 import { qualified } from '../quote.js';
 import { ownedRows, rowsOf } from '../selection.js';
 import type { Session } from '../session/session.js';
+import { assertNothingRefers } from './fast-path.js';
 import { type ReferenceWork, referenceWork, savedColumns, takeReferences } from './references.js';
 import { TransactionCounts } from './transaction-counts.js';
-import { lockActedOn, moveUnit, tablesOf } from './unit.js';
+import { lockActedOn, moveUnit, moveUnitSilently, tablesOf } from './unit.js';
 
 export interface Moved {
   /** Rows in this pass. */
@@ -31,6 +32,8 @@ export interface MoveOptions {
   readonly row: LedgerRow;
   /** `discard`: there is no way back any more. */
   readonly mode: 'archive' | 'discard';
+  /** Whether triggers may be turned off where the plan says that they can be. Only with an archive to check against. */
+  readonly fast?: boolean;
 }
 
 /** Whether the tenant has rows in a table that are to be deleted, by table's OID. */
@@ -55,10 +58,13 @@ export async function move(given: MoveOptions): Promise<Moved> {
   const counts = await TransactionCounts.begin(session, plan);
   for (const [place, unit] of plan.units.entries()) {
     if (!unit.tableOids.some((oid) => found.has(oid))) continue;
-    await lockActedOn(session, plan, unit, row.tenantId);
-    for (const one of await referencesInto(session, plan, row.tenantId, unit)) await work.saveReferences(one);
-    await work.moveUnit(unit, place, mode);
+    const fast = options.fast === true && mode === 'archive' && plan.fastPath[place] === null;
+    if (!fast) await lockActedOn(session, plan, unit, row.tenantId);
+    for (const one of await referencesInto(session, plan, row.tenantId, unit))
+      await work.saveReferences(one, fast);
+    await work.moveUnit(unit, place, fast);
   }
+  await work.assertNothingRefers();
   // Checks that wait for the end happen now: what the ledger says has to be final.
   await session.query('SET CONSTRAINTS ALL IMMEDIATE');
   await counts.expect(session, work.deleted, work.updated);
@@ -90,6 +96,8 @@ async function assertNothingKept(
 class Move {
   readonly deleted = new Map<number, number>();
   readonly updated = new Map<number, number>();
+  /** Tables that were moved with triggers off. */
+  private readonly silently = new Set<number>();
   private readonly archives: Archive[];
   private readonly savedReferences: SavedReference[];
 
@@ -98,22 +106,29 @@ class Move {
     this.savedReferences = [...options.row.savedReferences];
   }
 
-  async moveUnit(unit: Unit, place: number, mode: MoveOptions['mode']): Promise<void> {
-    const { session, plan, row, context } = this.options;
+  async moveUnit(unit: Unit, place: number, fast: boolean): Promise<void> {
+    const { session, plan, row, context, mode } = this.options;
     const schema = context.declaration.letheSchema;
     if (mode === 'archive') await this.prepareArchives(unit, place);
-    const moved = await moveUnit(session, plan, unit, row.tenantId, (table) => {
+    const moved = await (fast ? moveUnitSilently : moveUnit)(session, plan, unit, row.tenantId, (table) => {
       const archive = this.archives.find((one) => one.table.oid === table.oid);
       return mode === 'discard' || archive === undefined
         ? null
         : qualified({ schema, name: archive.archive });
     });
     for (const [oid, rows] of moved) {
+      if (fast && rows > 0) this.silently.add(oid);
       this.deleted.set(oid, (this.deleted.get(oid) ?? 0) + rows);
       const at = this.archives.findIndex((one) => one.table.oid === oid);
       const archive = this.archives[at];
       if (mode === 'archive' && archive) this.archives[at] = { ...archive, rows: archive.rows + rows };
     }
+  }
+
+  async assertNothingRefers(): Promise<void> {
+    const { session, plan, context } = this.options;
+    if (this.silently.size === 0) return;
+    await assertNothingRefers(session, plan, this.silently, this.archives, context.declaration.letheSchema);
   }
 
   private async prepareArchives(unit: Unit, place: number): Promise<void> {
@@ -133,7 +148,7 @@ class Move {
     }
   }
 
-  async saveReferences(work: ReferenceWork): Promise<void> {
+  async saveReferences(work: ReferenceWork, fast: boolean): Promise<void> {
     const { session, row, context, mode } = this.options;
     const { reference, child } = work;
     const schema = context.declaration.letheSchema;
@@ -153,7 +168,7 @@ class Move {
       });
     }
     const archive = name === null ? null : qualified({ schema, name });
-    const rows = await takeReferences(session, work, row.tenantId, archive);
+    const rows = await takeReferences(session, work, row.tenantId, archive, !fast);
     const last = this.savedReferences.at(-1);
     if (name !== null && last) this.savedReferences[this.savedReferences.length - 1] = { ...last, rows };
     this.updated.set(child.oid, (this.updated.get(child.oid) ?? 0) + rows);

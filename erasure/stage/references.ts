@@ -52,13 +52,14 @@ export function savedColumns({ reference, child }: ReferenceWork): {
 
 /**
  * Saves the values, of rows that are locked until the transaction ends, and nulls them unless the key itself will.
- * Gives the number of rows. `archive`: qualified name; null: nothing is saved.
+ * Gives the number of rows. `archive`: qualified name; null: nothing is saved. `keyActs`: false where triggers are off.
  */
 export async function takeReferences(
   session: Session,
   work: ReferenceWork,
   tenantId: string,
   archive: string | null,
+  keyActs = true,
 ): Promise<number> {
   const { reference, child, from, condition } = work;
   const about = { table: label(child), privilege: 'UPDATE' };
@@ -82,7 +83,7 @@ export async function takeReferences(
     );
     rows = saved.rowCount ?? 0;
   }
-  if (reference.nulledBy === 'declaration') await nullReferences(session, work, tenantId, rows);
+  if (reference.nulledBy === 'declaration' || !keyActs) await nullReferences(session, work, tenantId, rows);
   return rows;
 }
 
@@ -92,7 +93,8 @@ async function nullReferences(
   tenantId: string,
   saved: number,
 ): Promise<void> {
-  const nulls = reference.columns.map((name) => `${ident(name)} = NULL`).join(', ');
+  const value = reference.nulledBy === 'key' && reference.key.onDelete === 'set_default' ? 'DEFAULT' : 'NULL';
+  const nulls = reference.columns.map((name) => `${ident(name)} = ${value}`).join(', ');
   const about = { table: label(child), privilege: 'UPDATE' };
   const { rowCount } = await session.query(
     `UPDATE ${from} SET ${nulls} WHERE ${condition}`,

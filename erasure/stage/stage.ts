@@ -14,6 +14,7 @@ export async function stageStep(
   row: LedgerRow,
   horizon: string,
   planHash: string | undefined,
+  fast: boolean,
 ): Promise<StepResult> {
   if (row.movedAt !== null && !row.horizonPassed) return { kind: 'wait', horizon };
   const plan = await context.plans.readLocked(session);
@@ -22,7 +23,7 @@ export async function stageStep(
   assertRunnable(plan);
   const first = row.movedAt === null;
   if (first) await assertComesBack(session, plan, row.tenantId);
-  const { rows, ...moved } = await move({ context, session, plan, row, mode: 'archive' });
+  const { rows, ...moved } = await move({ context, session, plan, row, mode: 'archive', fast });
   const found = { ...moved, rowsTotal: sum(moved.counts) };
   if (first) {
     await context.ledger.update(session, row.id, { ...found, movedAt: 'now' });

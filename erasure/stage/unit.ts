@@ -6,11 +6,35 @@ import type { Plan, Unit } from '../plan/types.js';
 import { label } from '../quote.js';
 import { ownedRows, rowsOf } from '../selection.js';
 import type { Session } from '../session/session.js';
+import { withTriggersOff } from './fast-path.js';
 
 const ACTING: ReadonlySet<KeyAction> = new Set(['cascade', 'set_null', 'set_default']);
 
 /** Where the rows of a table go: the archive's qualified name, or nowhere. */
 export type Destination = (table: CatalogTable) => string | null;
+
+/**
+ * The same with triggers off, and without what they would check. Then keys do nothing, so that tables which are tied by
+ * nothing else go one by one.
+ */
+export async function moveUnitSilently(
+  session: Session,
+  plan: Plan,
+  unit: Unit,
+  tenantId: string,
+  destination: Destination,
+): Promise<Map<number, number>> {
+  const parts =
+    unit.reason === 'cycle' ? [unit] : unit.tableOids.map((oid): Unit => ({ ...unit, tableOids: [oid] }));
+  return withTriggersOff(session, async () => {
+    const moved = new Map<number, number>();
+    for (const part of parts) {
+      for (const [oid, rows] of await moveUnit(session, plan, part, tenantId, destination))
+        moved.set(oid, rows);
+    }
+    return moved;
+  });
+}
 
 /**
  * Deletes the tenant's rows of a unit, and archives them as they were. Gives the number of rows by table's OID: of

@@ -4,7 +4,7 @@ import type { Declaration, SoftReference } from '../../declaration.js';
 import type { AmbiguousKey } from '../ownership.js';
 import type { Plan, PlanFinding, PlannedTable } from '../types.js';
 
-export interface Found extends Omit<Plan, 'hash' | 'units' | 'findings'> {
+export interface Found extends Omit<Plan, 'hash' | 'units' | 'fastPath' | 'findings'> {
   readonly declaration: Declaration;
   readonly ambiguous: readonly AmbiguousKey[];
   /** Declared references to or from what does not exist. */

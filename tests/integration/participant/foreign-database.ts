@@ -36,6 +36,8 @@ export interface ForeignDatabase {
   /** Runs what `lethe grants` prints. */
   grant(): Promise<void>;
   serve(): Promise<TestService>;
+  /** A further superuser's connection. */
+  connect(): Promise<pg.Client>;
   drop(): Promise<void>;
 }
 
@@ -50,6 +52,7 @@ export async function createForeignDatabase(schema: string): Promise<ForeignData
   await admin.query(`CREATE ROLE ${ident(role)} LOGIN PASSWORD '${role}'`);
   await admin.query(schema);
   const services: TestService[] = [];
+  const clients: pg.Client[] = [];
   const urls = { admin: database.url, role: database.urlFor(role) };
   const cli: ForeignDatabase['cli'] = (words, { as = 'admin', typed } = {}) =>
     lethe(words, { databaseUrls: { CRM_DATABASE_URL: urls[as] }, ...(typed && { typed }) });
@@ -84,7 +87,15 @@ export async function createForeignDatabase(schema: string): Promise<ForeignData
       services.push(service);
       return service;
     },
+    connect: async () => {
+      const client = new pg.Client(database.url);
+      client.on('error', () => undefined);
+      await client.connect();
+      clients.push(client);
+      return client;
+    },
     drop: async () => {
+      await Promise.all(clients.map((client) => client.end()));
       await Promise.all(services.map((service) => service.close()));
       await admin.end();
       await database.drop();
