@@ -121,6 +121,14 @@ const migrateVariables = z.object({
   ...general,
   /** Of a role that may create roles and schemas. */
   DATABASE_URL: databaseUrl,
+  /** Whose migrations: folders of `prisma/`. All of them by default; `lethe` alone where only others' databases take part. */
+  MIGRATE: z
+    .string()
+    .regex(
+      /^[a-z][a-z0-9_-]*(,[a-z][a-z0-9_-]*)*$/,
+      'should be names of folders in prisma/, several with commas',
+    )
+    .optional(),
   RECORDS_PASSWORD: z.string().min(1, 'should be the password of lethe_records'),
   SERVICES_PASSWORD: z.string().min(1, 'should be the password of the roles of the services'),
 });
@@ -218,10 +226,14 @@ export function readLocalConfig(environment: Environment = process.env): LocalCo
 }
 
 /** Configuration of `prisma/migrate-cli.ts`. */
-export type MigrateConfig = z.output<typeof migrateVariables>;
+export type MigrateConfig = Omit<z.output<typeof migrateVariables>, 'SERVICES_PASSWORD'> & {
+  /** Not needed where there are the records alone. */
+  readonly SERVICES_PASSWORD?: string | undefined;
+};
 /** Throws `ConfigurationError` that lists every fault. */
 export function readMigrateConfig(environment: Environment = process.env): MigrateConfig {
-  return read(migrateVariables, environment);
+  const alone = environment.MIGRATE === 'lethe';
+  return read(alone ? migrateVariables.partial({ SERVICES_PASSWORD: true }) : migrateVariables, environment);
 }
 
 /** What a child process gets: this process's environment and what its parent adds; `undefined` takes a name away. */

@@ -1,5 +1,6 @@
 /** Signing keys and the files that name who is trusted, for a platform on this machine. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type KeyPurpose, readSigningKeys, writeSigningKey } from '../protocol/keys.js';
 import { localIssuerEntry } from '../protocol/local-issuer.js';
@@ -31,6 +32,13 @@ export async function prepareKeys(directory: string): Promise<KeyFiles> {
   const tokenIssuersFile = join(directory, 'token-issuers.json');
   writeJson(tokenIssuersFile, [localIssuerEntry(await publish('user-token'))]);
   return { signingKeysDirectory, platformJwks, tokenIssuersFile };
+}
+
+/** `TENANT_KEY_SECRET`, made once: another one would hide open jobs from the runs that they have. */
+export function tenantKeySecret(directory: string): string {
+  const file = join(directory, 'tenant-key-secret');
+  if (!existsSync(file)) writeFileSync(file, randomBytes(32).toString('hex'), { mode: 0o600 });
+  return readFileSync(file, 'utf8');
 }
 
 function hasKey(directory: string, purpose: KeyPurpose): boolean {

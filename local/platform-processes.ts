@@ -18,9 +18,18 @@ export interface LocalService {
   readonly port: number;
 }
 
+/** Participants that are served from their files. */
+export interface ServedParticipants {
+  /** A file, or a directory of them. */
+  readonly path: string;
+  readonly firstPort: number;
+  readonly entries: readonly RegistryEntry[];
+}
+
 export interface PlatformProcessesOptions {
   readonly files: PlatformFiles;
   readonly services: readonly LocalService[];
+  readonly participants?: ServedParticipants | null;
   readonly ownProcess: readonly string[] | 'all';
   readonly apiPort: number;
   readonly workerHealthPort: number;
@@ -68,6 +77,7 @@ export function platformProcesses(options: PlatformProcessesOptions): {
       ...options.services
         .filter(alone)
         .map((service) => serviceProcess(`service-${service.name}`, [service], files, common)),
+      ...(options.participants ? [participantsProcess(options.participants, files, common)] : []),
     ],
     worker: nodeProcess({
       name: 'worker',
@@ -106,6 +116,23 @@ function serviceProcess(
     },
     ready: async () => {
       const answers = await Promise.all(services.map((service) => answersOk(`${service.url}/readyz`)));
+      return answers.every(Boolean);
+    },
+  });
+}
+
+function participantsProcess(
+  { path, firstPort, entries }: ServedParticipants,
+  files: PlatformFiles,
+  environment: Readonly<Record<string, string | undefined>>,
+): ProcessSpec {
+  return nodeProcess({
+    name: 'participants',
+    entry: 'cli/lethe.ts',
+    words: ['serve', '--config', path, '--port', String(firstPort)],
+    environment: { ...environment, SERVICE_HOST: '127.0.0.1', PLATFORM_JWKS: files.platformJwks },
+    ready: async () => {
+      const answers = await Promise.all(entries.map(({ url }) => answersOk(`${url}/readyz`)));
       return answers.every(Boolean);
     },
   });

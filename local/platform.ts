@@ -5,11 +5,17 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { databaseUrlName } from '../config.js';
-import { migrate, migrationOwners } from '../prisma/migrate.js';
+import { type MigrationOwner, migrate, migrationOwners } from '../prisma/migrate.js';
 import type { RegistryEntry } from '../protocol/registry.js';
-import { prepareKeys } from './keys.js';
+import { readParticipants } from '../services/participant-file/files.js';
+import { prepareKeys, tenantKeySecret } from './keys.js';
 import type { Echo } from './log-lines.js';
-import { type PlatformFiles, platformProcesses, writeRegistry } from './platform-processes.js';
+import {
+  type PlatformFiles,
+  platformProcesses,
+  type ServedParticipants,
+  writeRegistry,
+} from './platform-processes.js';
 import { freePort, freePorts, freeRange } from './ports.js';
 import { checkGivenPostgres, ensureDatabase, preparePostgres } from './postgres.js';
 import { type ManagedProcess, Supervisor } from './processes.js';
@@ -39,6 +45,8 @@ export interface PlatformOptions {
   readonly ownProcess?: readonly string[] | 'all';
   /** Participants that run elsewhere and have to agree too. */
   readonly foreignServices?: readonly RegistryEntry[];
+  /** Participants' files, one or a directory of them: these are served, and none of this repository's services. */
+  readonly participants?: string | undefined;
   /** For the API, the worker and the services; what is not set here comes from this process's environment. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Whether a process that ends unasked is started again. */
@@ -103,12 +111,13 @@ async function bringUp(
   report: Progress,
 ): Promise<Platform> {
   const ports = options.ports ?? (await somePorts());
+  const participants = await participantsOf(options, ports);
   const [databaseUrl, temporal] = await settled([
     bringUpDatabase(options, supervisor, report),
     bringUpTemporal(options, ports, supervisor, report),
   ]);
 
-  const local = migrationOwners()
+  const local = (participants ? [] : migrationOwners())
     .filter((owner) => owner.name !== 'lethe')
     .map(({ name, role }, index) => ({
       name,
@@ -116,19 +125,22 @@ async function bringUp(
       port: ports.servicesFirst + index,
       databaseUrl: urlForRole(databaseUrl, role),
     }));
-  const foreign = (options.foreignServices ?? []).map(({ name, url }) => ({ name, url, databaseUrl: null }));
+  const entries = [...(participants?.entries ?? []), ...(options.foreignServices ?? [])];
+  const foreign = entries.map(({ name, url }) => ({ name, url, databaseUrl: null }));
   const files = {
     ...(await prepareKeys(options.directory)),
-    servicesFile: writeRegistry(options.directory, local, options.foreignServices ?? []),
+    servicesFile: writeRegistry(options.directory, local, entries),
   };
   const recordsDatabaseUrl = urlForRole(databaseUrl, 'lethe_records');
   const { services, worker, api } = platformProcesses({
     files,
     services: local,
+    participants,
     ownProcess: options.ownProcess ?? [],
     apiPort: ports.api,
     workerHealthPort: await freePort(),
     environment: {
+      ...(participants && { TENANT_KEY_SECRET: tenantKeySecret(options.directory) }),
       ...options.environment,
       RECORDS_DATABASE_URL: recordsDatabaseUrl,
       TEMPORAL_ADDRESS: temporal.address,
@@ -136,7 +148,7 @@ async function bringUp(
       ...Object.fromEntries(local.map((one) => [databaseUrlName(one.name), one.databaseUrl])),
     },
   });
-  report(`Starting ${local.length} services, the worker and the API`);
+  report(`Starting ${local.length || entries.length} services, the worker and the API`);
   await settled([...services, worker, api].map((spec) => supervisor.start(spec)));
 
   return {
@@ -162,6 +174,27 @@ async function bringUp(
   };
 }
 
+/** What is served from files, on the ports where services would be. */
+async function participantsOf(
+  { participants: path }: PlatformOptions,
+  ports: PlatformPorts,
+): Promise<ServedParticipants | null> {
+  if (path === undefined) return null;
+  const files = await readParticipants(path);
+  const entries = files.map(({ file }, place) => ({
+    name: file.name,
+    url: `http://127.0.0.1:${ports.servicesFirst + place}`,
+    role: 'participant' as const,
+  }));
+  return { path, firstPort: ports.servicesFirst, entries };
+}
+
+function ownerOfRecords(): MigrationOwner {
+  const owner = migrationOwners().find(({ name }) => name === 'lethe');
+  if (owner === undefined) throw new Error('prisma/lethe has no migrations.');
+  return owner;
+}
+
 async function bringUpDatabase(
   options: PlatformOptions,
   supervisor: Supervisor,
@@ -169,8 +202,9 @@ async function bringUpDatabase(
 ): Promise<string> {
   const databaseUrl = options.databaseUrl ?? (await ownDatabase(options.directory, supervisor, report));
   if (options.databaseUrl) await checkGivenPostgres(databaseUrl);
-  await createLocalRoles(databaseUrl);
-  const done = await migrate({ databaseUrl });
+  const owners = options.participants === undefined ? migrationOwners() : [ownerOfRecords()];
+  await createLocalRoles(databaseUrl, owners);
+  const done = await migrate({ databaseUrl, owners: owners.map(({ name }) => name) });
   const applied = done.reduce((sum, one) => sum + one.applied.length, 0);
   if (applied > 0) report(`Applied ${applied} migrations of ${done.length} owners`);
   return databaseUrl;

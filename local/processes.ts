@@ -25,14 +25,20 @@ export interface ProcessSpec {
 
 /** A process of ours in Node: TypeScript as it is, and gone when its supervisor is. */
 export function nodeProcess(
-  spec: Omit<ProcessSpec, 'command' | 'args'> & { readonly entry: string },
+  spec: Omit<ProcessSpec, 'command' | 'args'> & {
+    readonly entry: string;
+    readonly words?: readonly string[];
+  },
 ): ProcessSpec {
-  const { entry, ...rest } = spec;
+  const { entry, words = [], ...rest } = spec;
   const dieWithParent = join(projectRoot, 'local/die-with-parent.mjs');
   return {
     ...rest,
     command: process.execPath,
-    args: ['--import', dieWithParent, '--import', 'tsx', '--enable-source-maps', join(projectRoot, entry)],
+    args: [
+      ...['--import', dieWithParent, '--import', 'tsx', '--enable-source-maps'],
+      ...[join(projectRoot, entry), ...words],
+    ],
   };
 }
 

@@ -22,11 +22,11 @@ export function urlForRole(superuserUrl: string, role: string): string {
   return url.href;
 }
 
-/** Makes the role of every owner of migrations. Can be repeated. */
-export async function createLocalRoles(superuserUrl: string): Promise<void> {
+/** Makes the role of every owner of migrations, or of these. Can be repeated. */
+export async function createLocalRoles(superuserUrl: string, owners = migrationOwners()): Promise<void> {
   await createRoles({
     databaseUrl: superuserUrl,
-    roles: migrationOwners().map((owner) => owner.role),
+    roles: owners.map((owner) => owner.role),
     passwordOf: (role) => rolePassword(superuserUrl, role),
   });
 }

@@ -1,7 +1,9 @@
 /** `npm start`: everything on this machine, until Ctrl-C. */
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { type LocalConfig, readLocalConfig } from '../config.js';
 import { migrationOwners } from '../prisma/migrate.js';
+import { readParticipants } from '../services/participant-file/files.js';
 import { tryLock } from './lock.js';
 import { echoToTerminal } from './log-lines.js';
 import { stateDirectory } from './paths.js';
@@ -19,6 +21,7 @@ const say = (message: string): void => void process.stdout.write(`${message}\n`)
 
 async function main(): Promise<void> {
   const config = readLocalConfig();
+  const { values } = parseArgs({ options: { participants: { type: 'string' } } });
   const release = tryLock(join(stateDirectory, 'start.lock'));
   if (release === null) {
     const supervisor = readProcessTable(join(stateDirectory, 'processes.json'))?.supervisor.pid;
@@ -31,13 +34,14 @@ async function main(): Promise<void> {
   if (left.length > 0) say(`Ended what an earlier start left running: ${left.join(', ')}`);
 
   const ports = portsOf(config);
-  await checkPorts(ports, config);
+  await checkPorts(ports, config, await servedNames(values.participants));
   const terminal = echoToTerminal();
   const stopping = new AbortController();
   const starting = startPlatform({
     directory: stateDirectory,
     ports,
     databaseUrl: config.DATABASE_URL,
+    participants: values.participants,
     temporal: config.TEMPORAL_ADDRESS ? { address: config.TEMPORAL_ADDRESS } : undefined,
     keepRunning: true,
     onProgress: say,
@@ -60,7 +64,15 @@ async function main(): Promise<void> {
   });
   if (platform === null) return;
   writeLocalEnvironment(platform);
-  say(summary(platform));
+  say(summary(platform, values.participants === undefined));
+}
+
+/** Who gets a port. */
+async function servedNames(participants: string | undefined): Promise<string[]> {
+  if (participants !== undefined) return (await readParticipants(participants)).map(({ file }) => file.name);
+  return migrationOwners()
+    .map(({ name }) => name)
+    .filter((name) => name !== 'lethe');
 }
 
 function portsOf(config: LocalConfig): PlatformPorts {
@@ -72,8 +84,11 @@ function portsOf(config: LocalConfig): PlatformPorts {
   };
 }
 
-async function checkPorts(ports: PlatformPorts, config: LocalConfig): Promise<void> {
-  const services = migrationOwners().filter((owner) => owner.name !== 'lethe');
+async function checkPorts(
+  ports: PlatformPorts,
+  config: LocalConfig,
+  services: readonly string[],
+): Promise<void> {
   const wanted = [
     { port: ports.api, what: 'the API', variable: 'API_PORT' },
     ...(config.TEMPORAL_ADDRESS
@@ -82,7 +97,7 @@ async function checkPorts(ports: PlatformPorts, config: LocalConfig): Promise<vo
           { port: ports.temporal, what: 'Temporal', variable: 'TEMPORAL_PORT' },
           { port: ports.temporalUi, what: "Temporal's UI", variable: 'TEMPORAL_UI_PORT' },
         ]),
-    ...services.map(({ name }, index) => ({
+    ...services.map((name, index) => ({
       port: ports.servicesFirst + index,
       what: `the service ${name}`,
       variable: 'SERVICES_FIRST_PORT',
@@ -118,7 +133,7 @@ function onStop(stop: () => Promise<void>): void {
   });
 }
 
-function summary(platform: Platform): string {
+function summary(platform: Platform, seeded: boolean): string {
   const log = join(stateDirectory, 'logs').replace(`${process.cwd()}/`, '');
   return [
     '',
@@ -130,7 +145,7 @@ function summary(platform: Platform): string {
     `  Logs           ${log}/`,
     '',
     'Next, in another terminal:',
-    '  npm run seed -- --tenants 2 --rows 20000',
+    ...(seeded ? ['  npm run seed -- --tenants 2 --rows 20000'] : []),
     '  export LETHE_TOKEN=$(npm run --silent token -- --role operator)',
     '  npm run lethe -- delete TENANT_ID',
     '',

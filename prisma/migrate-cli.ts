@@ -6,15 +6,18 @@ import { createRoles } from './migrate-roles.js';
 const say = (message: string): void => void process.stdout.write(`${message}\n`);
 
 async function main(config: MigrateConfig): Promise<void> {
-  const owners = migrationOwners();
+  const names = config.MIGRATE?.split(',');
+  const owners = migrationOwners().filter(({ name }) => names === undefined || names.includes(name));
   await createRoles({
     databaseUrl: config.DATABASE_URL,
     roles: owners.map((owner) => owner.role),
-    passwordOf: (role) => (role === 'lethe_records' ? config.RECORDS_PASSWORD : config.SERVICES_PASSWORD),
+    passwordOf: (role) =>
+      role === 'lethe_records' ? config.RECORDS_PASSWORD : (config.SERVICES_PASSWORD ?? ''),
   });
   say(`${owners.length} roles are there`);
   await migrate({
     databaseUrl: config.DATABASE_URL,
+    ...(names && { owners: names }),
     onProgress: ({ owner, applied }) =>
       say(applied.length === 0 ? `${owner}: current` : `${owner}: applied ${applied.join(', ')}`),
   });

@@ -13,7 +13,10 @@ export interface TestPlatform extends Platform {
 }
 
 export type TestPlatformOptions = Partial<
-  Pick<PlatformOptions, 'ownProcess' | 'foreignServices' | 'environment' | 'keepRunning' | 'echo'>
+  Pick<
+    PlatformOptions,
+    'ownProcess' | 'foreignServices' | 'participants' | 'environment' | 'keepRunning' | 'echo'
+  >
 > & {
   /** Has a Temporal of its own, which the test may end; otherwise a namespace of the run's. */
   readonly ownTemporal?: boolean;
@@ -26,7 +29,9 @@ export async function startTestPlatform({
   ownTemporal = false,
   ...options
 }: TestPlatformOptions = {}): Promise<TestPlatform> {
-  const database = await createTestDatabase({ template: 'platform' });
+  const database = await createTestDatabase({
+    template: options.participants === undefined ? 'platform' : 'empty',
+  });
   started += 1;
   const name = `${process.pid}-${started}`;
   const directory = join(stateDirectory, 'tests', 'platforms', name);

@@ -41,11 +41,12 @@ export interface ForeignDatabase {
   drop(): Promise<void>;
 }
 
-export async function createForeignDatabase(schema: string): Promise<ForeignDatabase> {
+/** `name`: of the participant; its database URL is in `<NAME>_DATABASE_URL`. */
+export async function createForeignDatabase(schema: string, name = 'crm'): Promise<ForeignDatabase> {
   const database = await createTestDatabase({ template: 'empty' });
   const role = `lethe_foreign_${randomUUID().slice(0, 8)}`;
   const directory = mkdtempSync(join(tmpdir(), 'lethe-participant-'));
-  const path = join(directory, 'crm.json');
+  const path = join(directory, `${name}.json`);
   const admin = new pg.Client(database.url);
   admin.on('error', () => undefined);
   await admin.connect();
@@ -55,7 +56,10 @@ export async function createForeignDatabase(schema: string): Promise<ForeignData
   const clients: pg.Client[] = [];
   const urls = { admin: database.url, role: database.urlFor(role) };
   const cli: ForeignDatabase['cli'] = (words, { as = 'admin', typed } = {}) =>
-    lethe(words, { databaseUrls: { CRM_DATABASE_URL: urls[as] }, ...(typed && { typed }) });
+    lethe(words, {
+      databaseUrls: { [`${name.toUpperCase()}_DATABASE_URL`]: urls[as] },
+      ...(typed && { typed }),
+    });
   return {
     admin,
     role,
