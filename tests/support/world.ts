@@ -35,8 +35,11 @@ export interface World {
   expectBack(victim: Victim): Promise<void>;
   /** No row of any table is left. */
   expectGone(victim: Victim): Promise<void>;
-  /** The job's end, and that rows, ledgers, fences, suspension and Temporal agree with it. */
-  expectEnd(victim: Victim, job: JobView, status: EndedStatus): Promise<void>;
+  /**
+   * The job's end, and that rows, ledgers, fences, suspension and Temporal agree with it. `late`: rows that somebody
+   * added while it was deleted.
+   */
+  expectEnd(victim: Victim, job: JobView, status: EndedStatus, late?: number): Promise<void>;
   /** Every row that is not a deleted tenant's is as it was seeded; no archive is left, no ledger has an open job. */
   expectOthersUntouched(): Promise<void>;
   close(): Promise<void>;
@@ -102,14 +105,14 @@ export async function openWorld(
       const left = await readChecksums({ databaseUrl, only: tenantId });
       expect(Object.entries(left).filter(([, { rows: some }]) => some > 0)).toEqual([]);
     },
-    async expectEnd(victim, job, status) {
+    async expectEnd(victim, job, status, late = 0) {
       const completed = status === 'completed';
       expect(job).toMatchObject({ status, decision: completed ? 'proceed' : 'abort', waiting_for: null });
       expect(job.abort_cause).toBe(CAUSES[status]);
       await (completed ? world.expectGone(victim) : world.expectBack(victim));
       if (completed) {
         gone.set(victim.tenantId, victim.before);
-        expect(job.rows_deleted).toBe(victim.rows);
+        expect(job.rows_deleted).toBe(victim.rows + late);
       }
       const ledgers = await readLedgers(callers, victim);
       const ofJob = ledgers.filter(({ job_id }) => job_id === job.job_id);
