@@ -1,9 +1,9 @@
 /** Makes a plan from what the catalog shows and a person has declared. Pure: no connection, no clock. */
 import type { Catalog } from '../catalog/types.js';
 import type { Declaration } from '../declaration.js';
+import { fastPathOf } from './fast-path.js';
 import { findingsOf } from './findings.js';
 import { planHash } from './hash.js';
-import { fastPathOf } from './fast-path.js';
 import { findOwnership } from './ownership.js';
 import { policyOf } from './policy.js';
 import { referencesInto } from './references.js';

@@ -84,6 +84,7 @@ export function catalogOf(spec: CatalogSpec): Catalog {
     lockTableSize: 6400,
     publicationsCoveringArchives: [],
     materializedViews: [],
+    maySilenceTriggers: true,
     letheSchema: { exists: true, usage: true, create: true },
     ...spec.with,
   };

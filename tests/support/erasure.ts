@@ -10,6 +10,7 @@ import type {
   LedgerStatus,
   Target,
 } from '../../erasure/engine-types.js';
+import { fastPathSql } from '../../erasure/install/fast-path-sql.js';
 import { installSql } from '../../erasure/install/install-sql.js';
 import { ident, qualified } from '../../erasure/quote.js';
 import { until } from './conditions.js';
@@ -34,6 +35,8 @@ export interface ErasureDatabaseOptions {
   readonly declaration: Declaration;
   /** Tables and types, as their owner would make them. */
   readonly schema: string;
+  /** Whether Lethe's role may turn triggers off. */
+  readonly fast?: boolean;
 }
 
 /** A database with the tables of `schema` and Lethe installed. */
@@ -57,6 +60,7 @@ export async function createErasureDatabase(options: ErasureDatabaseOptions): Pr
   await admin.query(`CREATE ROLE ${ident(role)} LOGIN PASSWORD '${role}'`);
   await admin.query(schema);
   await admin.query(installSql(declaration, role));
+  if (options.fast) await admin.query(fastPathSql(role));
   return {
     database,
     declaration,
@@ -80,6 +84,7 @@ export async function createErasureDatabase(options: ErasureDatabaseOptions): Pr
       const server = new URL(database.url);
       server.pathname = '/postgres';
       await withSuperuser(server.href, async (client) => {
+        await client.query(`REVOKE SET ON PARAMETER session_replication_role FROM ${ident(role)}`);
         await client.query(`DROP ROLE IF EXISTS ${ident(role)}`);
       });
     },
