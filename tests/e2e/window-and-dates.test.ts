@@ -25,7 +25,7 @@ describe('a deletion that waits', () => {
   beforeAll(async () => {
     platform = await startTestPlatform({
       ownTemporal: true,
-      environment: { RECONCILE_EVERY: '2s', GIVE_UP_AFTER: '20s' },
+      environment: { RECONCILE_EVERY: '3s', GIVE_UP_AFTER: '20s' },
     });
     callers = await createCallers(platform);
     holds = new Holds(platform.databaseUrl);

@@ -1,9 +1,7 @@
 /** The saga with everything real around it: records, Temporal, HTTP and tokens; the participants' rows lie in memory. */
 import { randomUUID } from 'node:crypto';
-import { resolve } from 'node:path';
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import {
-  bundleWorkflowCode,
   DefaultLogger,
   makeTelemetryFilterString,
   NativeConnection,
@@ -31,6 +29,7 @@ import { createTestKeys, serveParticipant, type TestPlatformKeys } from './servi
 import { stagingDirectory } from './staging-directory.js';
 import { type StagingParticipant, stagingParticipant } from './staging-participant.js';
 import { connectTemporal } from './temporal.js';
+import { workflowBundle } from './workflow-bundle.js';
 
 export const OPERATOR: Actor = { kind: 'user', id: 'an-operator', role: 'operator' };
 
@@ -115,21 +114,11 @@ const QUICK: SagaSettings = {
   attentionRetryEveryMs: 60_000,
 };
 
-let bundle: Promise<{ code: string }> | null = null;
-
-function workflowBundle(): Promise<{ code: string }> {
-  bundle ??= bundleWorkflowCode({
-    workflowsPath: resolve(import.meta.dirname, '../../workflows/index.ts'),
-    logger: new DefaultLogger('ERROR'),
-  });
-  return bundle;
-}
-
 export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestSaga> {
   const { directory = true } = options;
   const settings = { ...QUICK, ...options.settings };
   quietRuntime();
-  const [database, keys, temporal] = await Promise.all([
+  const [database, keys, temporal, codePath] = await Promise.all([
     createTestDatabase(),
     options.keys ?? createTestKeys(),
     connectTemporal(),
@@ -281,7 +270,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
         connection: native,
         namespace: 'default',
         taskQueue,
-        workflowBundle: await workflowBundle(),
+        workflowBundle: { codePath },
         activities: createActivities({
           records,
           services: clientsOf(saga.registry),
