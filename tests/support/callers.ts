@@ -118,7 +118,7 @@ export async function createCallers(platform: Platform): Promise<Callers> {
             last = await callers.job(jobId);
             return what(last) && last;
           },
-          { timeoutMs, everyMs: 100, what: `job ${jobId}` },
+          { timeoutMs, everyMs: 200, what: `job ${jobId}` },
         );
       } catch (error) {
         throw new Error(`${(error as Error).message}: ${JSON.stringify(last)}`);
