@@ -34,6 +34,7 @@ export function agreementSteps(parts: Parts) {
           name: service,
           role,
           reversible: role === 'participant' && preview.reversible && manifest?.reversible !== false,
+          ...(manifest && { fence: manifest.fence }),
           planHash: preview.plan_hash,
           rowsTotal: preview.total_rows,
           lastError: errorOf(refusals),

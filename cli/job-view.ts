@@ -90,8 +90,14 @@ function printServices(out: Output, job: JobView): void {
   if (job.services.length === 0) return;
   out.line();
   out.table(
-    ['service', 'state', 'rows', 'attempts'],
-    job.services.map((service) => [service.name, service.state, service.rows_done, service.attempts]),
+    ['service', 'state', 'rows', 'attempts', 'fence'],
+    job.services.map((service) => [
+      service.name,
+      service.state,
+      service.rows_done,
+      service.attempts,
+      service.fence ?? '',
+    ]),
   );
   if (job.status === 'completed') {
     out.line(`\n${out.colour(`${count(job.rows_deleted)} rows are deleted, and nothing is left.`, 'green')}`);

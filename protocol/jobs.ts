@@ -1,7 +1,7 @@
 /** A deletion job as everybody sees it: its states, what it waits for, and the record that the API shows. */
 import { z } from 'zod';
 import { jobId, planHash, rowCount, serviceName, tableName, tenantId, timestamp } from './common.js';
-import { deletionPreview, ledgerState, sliceWait } from './participant.js';
+import { deletionPreview, fenceKind, ledgerState, sliceWait } from './participant.js';
 
 export const JOB_STATUSES = [
   'pending',
@@ -90,6 +90,8 @@ export const jobService = z.strictObject({
   name: serviceName,
   role: z.enum(['participant', 'tenant_directory']),
   reversible: z.boolean(),
+  /** What keeps late writes out there, by its manifest at the check; null where it has none, or was not asked yet. */
+  fence: fenceKind.nullable().optional(),
   /** As last told by the service; `absent` before it was asked. */
   state: ledgerState,
   plan_hash: planHash.nullable(),

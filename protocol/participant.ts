@@ -137,6 +137,7 @@ export const verification = z.strictObject({
 export type Verification = z.infer<typeof verification>;
 
 export const fenceKind = z.enum(['trigger', 'application', 'none']);
+export type FenceKind = z.infer<typeof fenceKind>;
 
 export const manifest = z.strictObject({
   service_name: serviceName,

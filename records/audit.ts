@@ -40,9 +40,20 @@ export async function writeEvent(client: Client, event: AuditEvent): Promise<voi
 
 const storedDetails = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
 
-export function auditRecords(database: Database): Pick<Records, 'audit' | 'auditTrail'> {
+export function auditRecords(database: Database): Pick<Records, 'audit' | 'auditOnce' | 'auditTrail'> {
   return {
     audit: (event) => database.read((client) => writeEvent(client, event)),
+
+    auditOnce: (event) =>
+      database.transaction(async (client) => {
+        const { action, tenantId, details } = event;
+        const written = await client.auditEvent.findFirst({
+          where: { tenantId, action, details: { equals: { ...details } } },
+          select: { eventId: true },
+        });
+        if (written === null) await writeEvent(client, event);
+        return written === null;
+      }),
 
     async auditTrail(jobId) {
       const rows = await database.read((client) =>

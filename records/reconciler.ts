@@ -5,10 +5,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceClient } from '../protocol/client.js';
 import { hasEnded, type JobView } from '../protocol/jobs.js';
-import type { LedgerState } from '../protocol/participant.js';
+import type { LedgerState, Manifest } from '../protocol/participant.js';
 import { Problem } from '../protocol/problems.js';
 import type { JobRuns } from './runs.js';
-import type { Records } from './types.js';
+import type { AuditEvent, Records } from './types.js';
 
 /** A job that a service's ledger holds open. */
 export interface OpenInLedger {
@@ -18,7 +18,10 @@ export interface OpenInLedger {
 }
 
 export interface ReconcilerOptions {
-  readonly records: Pick<Records, 'openJobs' | 'replaysAskedFor' | 'getJob' | 'withAdvisoryLock'>;
+  readonly records: Pick<
+    Records,
+    'openJobs' | 'replaysAskedFor' | 'getJob' | 'auditOnce' | 'withAdvisoryLock'
+  >;
   readonly runs: JobRuns;
   readonly services: readonly ServiceClient[];
   /** Drives a job that has ended one slice further towards its decision at this service; true where it is there. */
@@ -53,6 +56,8 @@ const MOST_PER_ROUND = 20;
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { records, runs, services, settle, everyMs, logger } = options;
   const stopping = new AbortController();
+  /** Steps of people that stand in the audit trail for sure. */
+  const noted = new Set<string>();
   let loop: Promise<void> = Promise.resolve();
 
   async function reconcileRun(job: JobView): Promise<'started' | 'cancelled' | null> {
@@ -103,6 +108,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function reconcileLedger(service: ServiceClient): Promise<number> {
     const manifest = await service.call('manifest', { params: {} }, { timeoutMs: MANIFEST_WITHIN_MS });
+    await noteBreakGlass(service.service.name, manifest);
     let settled = 0;
     for (const open of manifest.open_jobs.slice(0, MOST_PER_ROUND)) {
       if (stopping.signal.aborted) break;
@@ -118,6 +124,26 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       if (await settle(service, { tenantId, jobId, state })) settled += 1;
     }
     return settled;
+  }
+
+  /** What somebody did at a service without the platform stands in the audit trail, once. */
+  async function noteBreakGlass(service: string, { break_glass = [] }: Manifest): Promise<void> {
+    for (const { tenant_id: tenantId, job_id: jobId, ...step } of break_glass) {
+      const known = `${service} ${jobId} ${step.target} ${step.at}`;
+      if (noted.has(known)) continue;
+      const event: AuditEvent = {
+        jobId: null,
+        tenantId,
+        actor: { kind: 'system', id: service, role: 'participant' },
+        action: 'gone round',
+        details: { service, job_id: jobId, ...step },
+      };
+      if (await records.auditOnce(event)) {
+        const facts = { job_id: jobId, service, target: step.target };
+        logger.warn(facts, 'Somebody took a step at a service without the platform.');
+      }
+      noted.add(known);
+    }
   }
 
   /** Null where the records do not know the job. */

@@ -60,11 +60,12 @@ export function serviceRecords(database: Database): Pick<Records, 'updateService
 }
 
 function columnsOf(patch: ServicePatch): Prisma.JobServiceUpdateInput {
-  const { role, reversible, state, planHash, counts, rowsDone, rowsTotal, addAttempts, epoch } = patch;
+  const { role, reversible, fence, state, planHash, counts, rowsDone, rowsTotal, addAttempts, epoch } = patch;
   const { lastError, waitingFor, verifiedAt } = patch;
   return {
     ...(role !== undefined && { role }),
     ...(reversible !== undefined && { reversible }),
+    ...(fence !== undefined && { fence }),
     ...(state !== undefined && { state }),
     ...(planHash !== undefined && { planHash }),
     ...(counts !== undefined && { counts: counts.map(({ table, rows }) => ({ table, rows })) }),

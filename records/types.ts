@@ -10,7 +10,7 @@ import type {
   ServiceError,
   WaitingFor,
 } from '../protocol/jobs.js';
-import type { LedgerState, SliceWait } from '../protocol/participant.js';
+import type { FenceKind, LedgerState, SliceWait } from '../protocol/participant.js';
 
 /** Who did something: a user's id and role, a service, or the system itself. Never a name or an address. */
 export interface Actor {
@@ -50,6 +50,7 @@ export interface ServicePatch {
   readonly name: string;
   readonly role?: 'participant' | 'tenant_directory';
   readonly reversible?: boolean;
+  readonly fence?: FenceKind;
   readonly state?: LedgerState;
   readonly planHash?: string;
   readonly counts?: readonly { table: string; rows: number }[];
@@ -143,6 +144,8 @@ export interface Records {
   requestReplay(jobId: string, actor: Actor): Promise<JobView>;
 
   audit(event: AuditEvent): Promise<void>;
+  /** Unless the same event of the same tenant was written before; then false. */
+  auditOnce(event: AuditEvent): Promise<boolean>;
   auditTrail(jobId: string): Promise<(AuditEvent & { at: string })[]>;
   /** Runs `work` if no other process holds the named advisory lock; returns null where one does. */
   withAdvisoryLock<T>(name: string, work: () => Promise<T>): Promise<T | null>;

@@ -1,7 +1,7 @@
 /** A job's rows as everybody sees the job. */
 import { z } from 'zod';
 import { type JobService, type JobView, serviceError, waitingFor } from '../protocol/jobs.js';
-import { sliceWait } from '../protocol/participant.js';
+import { fenceKind, sliceWait } from '../protocol/participant.js';
 import type { Prisma } from './generated/client.js';
 
 /** What a view is made of. */
@@ -51,6 +51,7 @@ function serviceViewOf(row: ServiceRow): JobService {
     name: row.name,
     role: row.role,
     reversible: row.reversible,
+    fence: row.fence === null ? null : fenceKind.parse(row.fence),
     state: row.state,
     plan_hash: row.planHash,
     stage_requested_at: timeOf(row.stageRequestedAt),

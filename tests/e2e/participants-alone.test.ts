@@ -1,4 +1,6 @@
 /** Two databases of others, known to Lethe by a file each, and nothing of this repository beside them. */
+
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +14,7 @@ import {
   workspaceRows,
 } from '../integration/participant/workspaces.js';
 import { type Callers, createCallers } from '../support/callers.js';
+import { until } from '../support/conditions.js';
 import { checksums } from '../support/erasure.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 
@@ -61,7 +64,11 @@ beforeAll(async () => {
   }
   platform = await startTestPlatform({
     participants: directory,
-    environment: { CRM_DATABASE_URL: crm.roleUrl, BILLING_DATABASE_URL: billing.roleUrl },
+    environment: {
+      CRM_DATABASE_URL: crm.roleUrl,
+      BILLING_DATABASE_URL: billing.roleUrl,
+      RECONCILE_EVERY: '1s',
+    },
   });
   callers = await createCallers(platform);
 });
@@ -99,6 +106,10 @@ describe('a tenant known by a text that nobody should read', () => {
     const { job_id } = jobView.parse((await callers.operator.ask('DELETE', address)).body);
     const job = await callers.untilEnded(job_id);
     expect(job).toMatchObject({ status: 'completed', rows_deleted: WORKSPACE_ROWS + BILLED });
+    expect(job.services.map(({ name, fence }) => [name, fence])).toEqual([
+      ['billing', 'none'],
+      ['crm', 'none'],
+    ]);
     expect(await everything()).toEqual(others);
     expect((await callers.operator.ask('DELETE', address)).status).toBe(410);
   });
@@ -126,6 +137,22 @@ describe('a tenant known by a text that nobody should read', () => {
     expect(names.filter((name) => name.startsWith('service'))).toEqual([]);
     return names.map((name) => platform.logOf(name));
   }
+});
+
+it('has what was done at a participant by hand in its audit trail, once', async () => {
+  const job = randomUUID();
+  const step = ['engine', 'restore', '--config', billing.path, '--tenant', 'globex', '--job', job];
+  const done = await billing.cli([...step, '--break-glass', 'a stuck job'], { as: 'role' });
+  expect(done).toMatchObject({ exit: 0, err: '' });
+  const told = `SELECT details FROM lethe_records.audit_events WHERE action = 'gone round'`;
+  const find = async () => callers.sql<{ details: object }>(told);
+  const events = await until(async () => (await find()).length > 0 && find(), { what: 'the event' });
+  const details = { service: 'billing', job_id: job, target: 'restored', reason: 'a stuck job' };
+  expect(events).toEqual([{ details: expect.objectContaining(details) }]);
+  const rounds = () => platform.logOf('participants').split('/deletion-manifest').length;
+  const before = rounds();
+  await until(async () => rounds() > before + 4, { what: 'the reconciler to come by again' });
+  expect(await find()).toHaveLength(1);
 });
 
 it('has no schema of this repository’s services', async () => {

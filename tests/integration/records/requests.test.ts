@@ -254,3 +254,18 @@ describe('the audit', () => {
     expect(await records.auditTrail(job_id)).toEqual(before);
   });
 });
+
+it('writes what others may tell again and again into the trail once', async () => {
+  const told = (tenantId: string, at: string) => ({
+    jobId: null,
+    tenantId,
+    actor: { kind: 'system', id: 'orders', role: 'participant' } as const,
+    action: 'gone round',
+    details: { service: 'orders', at },
+  });
+  const [tenant, neighbour] = [randomUUID(), randomUUID()];
+  expect(await records.auditOnce(told(tenant, 'monday'))).toBe(true);
+  expect(await other.auditOnce(told(tenant, 'monday'))).toBe(false);
+  expect(await records.auditOnce(told(tenant, 'tuesday'))).toBe(true);
+  expect(await records.auditOnce(told(neighbour, 'monday'))).toBe(true);
+});
