@@ -13,8 +13,9 @@ export interface Hold {
 
 const WAITING = `
   SELECT FROM pg_stat_activity
-  WHERE datname = current_database() AND $1 = ANY (pg_blocking_pids(pid))
-    AND ($2::text IS NULL OR application_name LIKE 'lethe ' || $2 || '%')`;
+  WHERE datname = current_database() AND $1::int[] && pg_blocking_pids(pid)
+    AND ($2::text IS NULL OR application_name LIKE 'lethe ' || $2 || '%')
+    AND ($3::timestamptz IS NULL OR backend_start > $3)`;
 
 export class Holds {
   readonly #open = new Set<Hold>();
@@ -47,6 +48,19 @@ export class Holds {
     await this.#observer.end();
   }
 
+  /** A session of the job's that is newer than `since` waits for whatever is held. */
+  untilReached(jobId: string, since: Date): Promise<void> {
+    const pids = [...this.#open].map(({ pid }) => pid);
+    return this.#untilWaiting(pids, `whatever is held, for job ${jobId}`, jobId, since);
+  }
+
+  async #untilWaiting(pids: number[], what: string, jobId?: string, since?: Date): Promise<void> {
+    await until(
+      async () => (await this.#observer.query(WAITING, [pids, jobId ?? null, since ?? null])).rowCount !== 0,
+      { everyMs: 50, timeoutMs: 120_000, what: `somebody to wait for: ${what}` },
+    );
+  }
+
   async #firstArchive(service: string, jobId: string): Promise<string> {
     const { rows } = await this.#observer.query<{ name: string | null }>(
       `SELECT archives->0->>'archive' AS name FROM lethe_${service}.deletion_ledger WHERE job_id = $1`,
@@ -67,13 +81,7 @@ export class Holds {
     const pid = rows[0]?.pid ?? 0;
     const hold: Hold = {
       pid,
-      waitedFor: async (jobId) => {
-        await until(async () => (await this.#observer.query(WAITING, [pid, jobId ?? null])).rowCount !== 0, {
-          everyMs: 50,
-          timeoutMs: 120_000,
-          what: `somebody to wait for: ${statement}`,
-        });
-      },
+      waitedFor: (jobId) => this.#untilWaiting([pid], statement, jobId),
       release: async () => {
         if (!this.#open.delete(hold)) return;
         await client.query('ROLLBACK').catch(() => undefined);

@@ -19,6 +19,8 @@ export interface Held {
 
 export interface Scene {
   readonly held: ReadonlyMap<ScenePhase, Held>;
+  /** After a strike: new sessions of the jobs that are held in a service wait as the old ones did. */
+  untilReachedAgain(): Promise<void>;
   /** Lets everything go on; what waits for a time is cancelled. */
   letGo(): Promise<void>;
   /** Waits for the ends that the decisions fix, and for everything to agree with them. */
@@ -48,6 +50,7 @@ export async function setScene(
   const { callers, holds } = world;
   const held = new Map<ScenePhase, Held>();
   const taken: Hold[] = [];
+  const inService = phases.filter((phase) => ['stage', 'restore', 'purge'].includes(phase));
   let makeRoom = async () => {};
 
   const begin = async (phase: ScenePhase, options: object, end: EndedStatus): Promise<Held> => {
@@ -99,8 +102,9 @@ export async function setScene(
       const hold = await holds.table(STAGED_TABLE, 'SHARE');
       taken.push(hold);
       const job = held.get('stage')?.job;
-      if (job) await startNow(world, job);
-      await hold.waitedFor(job?.job_id);
+      if (job === undefined) throw new Error('The job has not been requested.');
+      await startNow(world, job);
+      await hold.waitedFor(job.job_id);
     },
   };
   const chosen = (...some: ScenePhase[]) => some.filter((phase) => phases.includes(phase));
@@ -114,8 +118,14 @@ export async function setScene(
   await set('stage');
   await untilHeld(world, held);
 
+  let setAt = new Date();
   return {
     held,
+    async untilReachedAgain() {
+      const ids = inService.flatMap((phase) => held.get(phase)?.job.job_id ?? []);
+      await Promise.all(ids.map((jobId) => holds.untilReached(jobId, setAt)));
+      setAt = new Date();
+    },
     async letGo() {
       await Promise.all(taken.map((hold) => hold.release()));
       await makeRoom();
