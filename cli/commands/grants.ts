@@ -10,6 +10,7 @@ export interface GrantsOptions {
   readonly config: string;
   readonly role: string;
   readonly check?: boolean;
+  readonly fastPath?: boolean;
   readonly databaseUrlEnv?: string;
 }
 
@@ -40,6 +41,7 @@ export const grants: ParticipantCommand<GrantsOptions> = async (context, options
       role,
       roleExists: await bench.hasRole(role),
       installed: await bench.isInstalled(declaration),
+      fastPath: options.fastPath === true,
     }),
   );
   out.document({ role, sql });

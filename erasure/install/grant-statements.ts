@@ -3,6 +3,7 @@ import type { Declaration } from '../declaration.js';
 import { neededPrivileges, type TablePrivilege } from '../plan/findings/privileges.js';
 import type { Plan } from '../plan/types.js';
 import { ident, label, type QualifiedName, qualified } from '../quote.js';
+import { fastPathSql } from './fast-path-sql.js';
 import { LEDGER, ledgerSql, TOMBSTONES } from './ledger-sql.js';
 import { upkeepSql } from './upkeep-sql.js';
 
@@ -13,11 +14,13 @@ export interface GrantOptions {
   readonly roleExists: boolean;
   /** Whether the ledger is there already. */
   readonly installed: boolean;
+  /** With the right to turn triggers off while rows are moved. */
+  readonly fastPath: boolean;
 }
 
 /** Lethe's schema where it is not there yet, and the role's rights: to be run by the owner of the tables or a superuser. */
 export function grantScript(options: GrantOptions): string {
-  const { plan, declaration, role, roleExists, installed } = options;
+  const { plan, declaration, role, roleExists, installed, fastPath } = options;
   const parts = [
     `-- For the participant ${declaration.name}, made from the plan ${plan.hash.slice(0, 12)}. To be run in one transaction (psql -1), by a`,
     '-- superuser or the owner of the tables. It touches no row and no table of yours.',
@@ -33,6 +36,7 @@ export function grantScript(options: GrantOptions): string {
     ...grantStatements(plan, declaration, role),
     '',
     upkeepSql(declaration, role),
+    ...(fastPath ? ['', fastPathSql(role).trimEnd()] : []),
   ];
   return `${parts.join('\n')}\n`;
 }

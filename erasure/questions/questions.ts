@@ -33,7 +33,7 @@ function aboutReference({ key, suggestion, reason }: AmbiguousKey, { catalog }: 
     kind: 'reference',
     about: keyLabel(child, key),
     question:
-      `${keyLabel(child, key)} may be null and refers to ${label(parent)}. Does the row there own this one ` +
+      `It may be null, and refers to ${label(parent)}. Does the row there own this one ` +
       '("owns": they go together), does this one only point there ("reference": it stays and forgets), ' +
       'or must nothing that is pointed to be deleted ("conflict")?',
     answers: ['owns', 'reference', 'conflict'],
@@ -71,7 +71,7 @@ function aboutTwoTenants(
     table: name,
     columns: choices,
     question:
-      `${name} names tenants in ${columns.map(shown).join(' and ')}. Does a row go with either of them, or only with ` +
+      `It names tenants in ${columns.map(shown).join(' and ')}. Does a row go with either of them, or only with ` +
       'the one in that column (and then keeps the other from being deleted, or forgets it)?',
     answers: ['either', ...columns],
     suggestion: 'either',
@@ -89,7 +89,7 @@ function aboutCandidate(candidate: Candidate, plan: Plan, evidence: Evidence): Q
       {
         kind: 'unowned_table',
         about: name,
-        question: `Each row of ${name} is referred to by one row of ${by}, and by nothing else: may it stay when that row goes?`,
+        question: `Each of its rows is referred to by one row of ${by}, and by nothing else: may it stay when that row goes?`,
         answers: ['keep'],
         suggestion: 'keep',
         reason:
@@ -116,7 +116,7 @@ function aboutColumn(candidate: ColumnCandidate, plan: Plan, sample: Sample | un
         about,
         table: label(table),
         column,
-        question: `${about} looks like a tenant's key${asText}, without a constraint. Does it say whose the row is ("owns"), or not ("ignore")?`,
+        question: `It looks like a tenant's key${asText}, without a constraint. Does it say whose the row is ("owns"), or not ("ignore")?`,
         answers: ['owns', 'ignore'],
         suggestion,
         reason,
@@ -130,7 +130,7 @@ function aboutColumn(candidate: ColumnCandidate, plan: Plan, sample: Sample | un
       kind: 'soft_reference',
       about,
       to,
-      question: `${about} looks like a key of ${label(target.table)}${asText}, without a constraint. Does the row there own this one ("owns"), or not ("ignore")?`,
+      question: `It looks like a key of ${label(target.table)}${asText}, without a constraint. Does the row there own this one ("owns"), or not ("ignore")?`,
       answers: ['owns', 'ignore'],
       suggestion,
       reason,
@@ -172,8 +172,8 @@ function aboutGeneric({ table, column, typeColumn }: GenericCandidate, evidence:
       about,
       targets,
       question: none
-        ? `${about} points to rows of tables that ${shown(typeColumn)} names. None of them was found to hold tenants' rows: may its rows stay?`
-        : `${about} points to rows of tables that ${shown(typeColumn)} names: ${names.join(', ')}. Do the rows there own this one ("owns"), or not ("ignore")?`,
+        ? `It points to rows of tables that ${shown(typeColumn)} names. None of them was found to hold tenants' rows: may its rows stay?`
+        : `It points to rows of tables that ${shown(typeColumn)} names: ${names.join(', ')}. Do the rows there own this one ("owns"), or not ("ignore")?`,
       answers: none ? ['ignore'] : ['owns', 'ignore'],
       suggestion: none ? 'ignore' : 'owns',
       reason: none

@@ -111,7 +111,7 @@ describe('a Django database becomes a participant', () => {
     expect(out).toContain('Ready: nothing stands in the way.');
     expect(exit).toBe(0);
     expect(out).toMatch(
-      /crm_deal_tags +delete +\d+ +12 +deal_id → public.crm_deal: organisation_id is the tenant's key \| or tag_id/,
+      /crm_deal_tags +delete +\d+ +12 +deal_id → public.crm_deal: organisation_id is the tenant's key\n +or tag_id/,
     );
     expect(out).toContain(`${DJANGO_ROWS} rows would go. Their archive takes about`);
     const json = await db.cli(['--json', 'plan', '--config', db.path, '--tenant', TENANT], { as: 'role' });

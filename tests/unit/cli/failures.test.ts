@@ -102,6 +102,17 @@ describe('docs/cli.md', () => {
       'jobs cancel',
       'jobs replay',
       'doctor',
+      'init',
+      'plan',
+      'grants',
+      'fence install',
+      'fence list',
+      'fence remove',
+      'serve',
+      'engine stage',
+      'engine restore',
+      'engine purge',
+      'engine verify',
     ];
     const offered = new Set<string>();
     for (const command of ['', ...commands]) {
