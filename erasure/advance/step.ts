@@ -88,7 +88,7 @@ async function stepIn(
     return { kind: 'again' };
   }
   if (request.target === 'restored') {
-    await restoreRows(context, session, row);
+    await restoreRows(context, session, row, fast);
     return { kind: 'end' };
   }
   if (row.horizon === null) {

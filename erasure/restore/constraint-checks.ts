@@ -46,7 +46,8 @@ export async function uniqueChecks(session: Session, views: readonly ArchiveView
   });
 }
 
-interface Key {
+/** An enforced key of one of the tables. */
+export interface Key {
   readonly table: number;
   readonly name: string;
   readonly attnums: readonly number[];
@@ -57,6 +58,9 @@ interface Key {
   readonly parentAttnums: readonly number[];
   readonly parentColumns: readonly string[];
   readonly operators: readonly string[];
+  readonly temporal: boolean;
+  /** Whether the role may look at the referenced table. */
+  readonly readable: boolean;
 }
 
 // As JSON, since `conenforced` is a column from 18 on only.
@@ -70,17 +74,23 @@ const KEYS = `
          ARRAY(SELECT format('OPERATOR(%I.%s)', s.nspname, o.oprname)
                  FROM unnest(k.conpfeqop) WITH ORDINALITY AS e(op, place)
                  JOIN pg_operator o ON o.oid = e.op JOIN pg_namespace s ON s.oid = o.oprnamespace ORDER BY e.place)
-           AS operators
+           AS operators,
+         COALESCE((to_jsonb(k)->>'conperiod')::bool, false) AS temporal,
+         has_table_privilege(p.oid, 'SELECT') AS readable
     FROM pg_constraint k JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace n ON n.oid = p.relnamespace
    WHERE k.contype = 'f' AND k.conparentid = 0 AND k.conrelid = ANY ($1::oid[])
-     AND COALESCE((to_jsonb(k)->>'conenforced')::bool, true)
-     AND NOT COALESCE((to_jsonb(k)->>'conperiod')::bool, false)
-     AND has_table_privilege(p.oid, 'SELECT') ORDER BY k.conname`;
+     AND COALESCE((to_jsonb(k)->>'conenforced')::bool, true) ORDER BY k.conname`;
+
+export async function keysOf(session: Session, views: readonly ArchiveView[]): Promise<Key[]> {
+  const { rows } = await session.query<Key>(KEYS, [views.map(({ table }) => table.oid)]);
+  return rows;
+}
 
 /** Archived rows that refer to a row which is neither there nor comes back with them. */
 export async function keyChecks(session: Session, views: readonly ArchiveView[]): Promise<Check[]> {
-  const { rows } = await session.query<Key>(KEYS, [views.map(({ table }) => table.oid)]);
-  return rows.flatMap((key) => {
+  const keys = await keysOf(session, views);
+  return keys.flatMap((key) => {
+    if (key.temporal || !key.readable) return [];
     const child = views.find(({ table }) => table.oid === key.table);
     const values = key.attnums.map((attnum) => child?.columns.get(attnum)?.value);
     if (child === undefined || values.includes(undefined)) return [];

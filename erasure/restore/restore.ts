@@ -6,25 +6,40 @@ import { sqlstateOf } from '../errors.js';
 import type { Archive, LedgerRow } from '../ledger/record.js';
 import { label, qualified } from '../quote.js';
 import type { Session } from '../session/session.js';
-import { archiveView } from './archive-view.js';
+import { withTriggersOff } from '../stage/fast-path.js';
+import { type ArchiveView, archiveView } from './archive-view.js';
+import { silentlyRestorable } from './fast-path.js';
 import { type LiveTable, liveTables } from './live-tables.js';
 import { setReferencesBack } from './references.js';
 
 /** All of it, or an error and nothing. The ledger's row is locked. */
-export async function restoreRows(context: EngineContext, session: Session, row: LedgerRow): Promise<void> {
+export async function restoreRows(
+  context: EngineContext,
+  session: Session,
+  row: LedgerRow,
+  fast: boolean,
+): Promise<void> {
   const filled = row.archives.filter(({ rows }) => rows > 0);
   const live = await liveTables(
     session,
     filled.map(({ table }) => table),
   );
   const insertions = filled.map((archive, place) => insertionOf(context, archive, live[place] ?? null));
+  const silent = fast
+    ? await silentlyRestorable(
+        session,
+        insertions.map(({ view }) => view),
+        context.declaration.letheSchema,
+      )
+    : new Set<number>();
   // Parents first: the order of deletion backwards.
   const units = [...new Set(filled.map(({ unit }) => unit))].sort((one, other) => other - one);
   for (const unit of units) {
-    await insertUnit(
-      session,
-      insertions.filter(({ archive }) => archive.unit === unit),
-    );
+    const together = insertions.filter(({ archive }) => archive.unit === unit);
+    const insert = () => insertUnit(session, together);
+    await (together.every(({ table }) => silent.has(table.oid))
+      ? withTriggersOff(session, insert)
+      : insert());
   }
   await setReferencesBack(context, session, row);
   await session.query('SET CONSTRAINTS ALL IMMEDIATE');
@@ -43,6 +58,7 @@ export async function restoreRows(context: EngineContext, session: Session, row:
 }
 
 interface Insertion {
+  readonly view: ArchiveView;
   readonly archive: Archive;
   readonly table: LiveTable;
   readonly sql: string;
@@ -50,11 +66,13 @@ interface Insertion {
 
 function insertionOf(context: EngineContext, archive: Archive, table: LiveTable | null): Insertion {
   if (table === null) throw conflict(label(archive.table), archive.rows, 'the table is gone');
-  const { columns, dropped, source } = archiveView(context, archive, table);
+  const view = archiveView(context, archive, table);
+  const { columns, dropped, source } = view;
   if (dropped.length > 0)
     throw conflict(label(table), archive.rows, `column ${dropped.join(', ')} was dropped since`);
   const all = [...columns.values()];
   return {
+    view,
     archive,
     table,
     sql: `INSERT INTO ${qualified(table)} (${all.map(({ name }) => name).join(', ')}) OVERRIDING SYSTEM VALUE

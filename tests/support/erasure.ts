@@ -78,7 +78,8 @@ export async function createErasureDatabase(options: ErasureDatabaseOptions): Pr
       return engine;
     },
     drop: async () => {
-      await Promise.all(engines.map((engine) => engine.close()));
+      // A test may have closed one itself.
+      await Promise.all(engines.map((engine) => engine.close().catch(() => undefined)));
       await Promise.all(open.map((client) => client.end().catch(() => undefined)));
       await database.drop();
       const server = new URL(database.url);
