@@ -11,6 +11,7 @@ import { type Figure, figure, quantile, Times, tableOf } from './figures.js';
 import { runSagas, SAGA, SAGA_EMPTY } from './saga.js';
 import { Sites } from './sites.js';
 import * as steps from './steps.js';
+import { measureUnindexed, UNINDEXED_RAW, UNINDEXED_STAGE } from './unindexed.js';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -89,6 +90,10 @@ async function measureSteps(
       say(`Repetition ${done} of ${repetitions}`);
       await steps.repeat(sites, tenant, times);
     }
+    if (inTime('the unindexed column')) {
+      const child = await measureUnindexed(sites, sites.admin(), tenant.tenantId, times);
+      say(child === null ? 'No key is small enough to be measured unindexed.' : `Unindexed: ${child}`);
+    }
   } finally {
     await sites.close();
   }
@@ -106,6 +111,12 @@ function figuresOf(times: Times): Figure[] {
     { ...row(SAGA), against: raw, toReach: '<= 2' },
     { ...row(steps.INSERT), against: insert },
     { ...row(steps.RESTORE), against: insert, toReach: '<= 0.8' },
+    row(UNINDEXED_RAW),
+    {
+      ...row(UNINDEXED_STAGE),
+      against: { what: 'unindexed raw', times: times.of(UNINDEXED_RAW) },
+      toReach: '<= 0.01',
+    },
     row(steps.EMPTY),
     row(SAGA_EMPTY),
     row(steps.PREVIEW),

@@ -46,6 +46,22 @@ export class Sites {
     return new Sites(sites);
   }
 
+  /** A superuser's connection, while nothing else is measured. */
+  admin(): pg.Client {
+    const [first] = this.sites;
+    if (first === undefined) throw new Error('There are no services.');
+    return first.client;
+  }
+
+  names(): string[] {
+    return this.sites.map(({ name }) => name);
+  }
+
+  /** One of the services. */
+  only(name: string): Sites {
+    return new Sites(this.sites.filter((site) => site.name === name));
+  }
+
   /** The plain DELETE. */
   delete(tenantId: string): Promise<void> {
     return this.byHand(deletions, [tenantId]);
