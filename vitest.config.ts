@@ -9,8 +9,8 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for PostgreSQL and Temporal, which want their share of the cores too.
     maxWorkers: Math.max(2, Math.ceil(availableParallelism() / 2)),
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 180_000,
+    hookTimeout: 240_000,
     teardownTimeout: 60_000,
     reporters: ['default'],
   },
