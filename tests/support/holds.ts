@@ -7,6 +7,8 @@ export interface Hold {
   readonly pid: number;
   /** Somebody waits for it: a session of the job's, where one is named. */
   waitedFor(jobId?: string): Promise<void>;
+  /** So many sessions wait for it. */
+  waitedForBy(sessions: number): Promise<void>;
   /** Lets go. */
   release(): Promise<void>;
 }
@@ -51,12 +53,19 @@ export class Holds {
   /** A session of the job's that is newer than `since` waits for whatever is held. */
   untilReached(jobId: string, since: Date): Promise<void> {
     const pids = [...this.#open].map(({ pid }) => pid);
-    return this.#untilWaiting(pids, `whatever is held, for job ${jobId}`, jobId, since);
+    return this.#untilWaiting(pids, `whatever is held, for job ${jobId}`, { jobId, since });
   }
 
-  async #untilWaiting(pids: number[], what: string, jobId?: string, since?: Date): Promise<void> {
+  async #untilWaiting(
+    pids: number[],
+    what: string,
+    { jobId, since, by = 1 }: { jobId?: string | undefined; since?: Date; by?: number },
+  ): Promise<void> {
     await until(
-      async () => (await this.#observer.query(WAITING, [pids, jobId ?? null, since ?? null])).rowCount !== 0,
+      async () => {
+        const { rowCount } = await this.#observer.query(WAITING, [pids, jobId ?? null, since ?? null]);
+        return (rowCount ?? 0) >= by;
+      },
       { everyMs: 50, timeoutMs: 120_000, what: `somebody to wait for: ${what}` },
     );
   }
@@ -81,7 +90,8 @@ export class Holds {
     const pid = rows[0]?.pid ?? 0;
     const hold: Hold = {
       pid,
-      waitedFor: (jobId) => this.#untilWaiting([pid], statement, jobId),
+      waitedFor: (jobId) => this.#untilWaiting([pid], statement, { jobId }),
+      waitedForBy: (by) => this.#untilWaiting([pid], statement, { by }),
       release: async () => {
         if (!this.#open.delete(hold)) return;
         await client.query('ROLLBACK').catch(() => undefined);
