@@ -70,6 +70,8 @@ function everything(records: Records): Record<string, () => Promise<unknown>> {
     reschedule: () => records.reschedule(ID, '2040-01-01T00:00:00Z', OWNER),
     requestReplay: () => records.requestReplay(ID, OPERATOR),
     audit: () => records.audit({ jobId: null, tenantId: null, actor: SAGA, action: 'x', details: {} }),
+    auditOnce: () =>
+      records.auditOnce({ jobId: null, tenantId: null, actor: SAGA, action: 'x', details: {} }),
     auditTrail: () => records.auditTrail(ID),
     withAdvisoryLock: () => records.withAdvisoryLock('x', async () => 1),
     ready: () => records.ready(),
