@@ -76,7 +76,8 @@ export class Session {
         () => work(this.client),
         (wait) => {
           blockers = wait.blockers;
-          waitedFor = about.table ?? wait.table;
+          // A statement about several tables waits for one of them, and what was seen says for which.
+          waitedFor = wait.table ?? about.table ?? null;
         },
       );
     } catch (error) {
