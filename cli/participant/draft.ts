@@ -25,7 +25,11 @@ export async function drafted(bench: Workbench, begun: ParticipantFile, answer: 
   for (;;) {
     const declaration = declarationOf(file);
     const plan = await bench.plan(declaration);
-    const fresh = (await bench.questions(plan, declaration)).filter((one) => !asked.has(nameOf(one)));
+    // What is left open about a table is enough to ask about it.
+    const open = new Set(file.questions.filter(isOfTable).map(tableOf));
+    const fresh = (await bench.questions(plan, declaration)).filter(
+      (one) => !asked.has(nameOf(one)) && !(isOfTable(one) && open.has(tableOf(one))),
+    );
     if (fresh.length === 0) break;
     for (const question of fresh.filter(isFirstOfTable)) {
       asked.add(nameOf(question));
@@ -45,14 +49,16 @@ function nameOf({ kind, about }: Pick<Question, 'kind' | 'about'>): string {
 
 /** Once a column says whose a table's rows are, its others need not be asked about. */
 function isFirstOfTable(question: Question, place: number, all: readonly Question[]): boolean {
-  if (question.kind === 'reference' || question.kind === 'two_tenants') return true;
+  if (!isOfTable(question)) return true;
   const table = tableOf(question);
-  return all.findIndex((one) => one.kind !== 'reference' && tableOf(one) === table) === place;
+  return all.findIndex((one) => isOfTable(one) && tableOf(one) === table) === place;
 }
 
-function tableOf(question: Question): string {
-  if (question.kind === 'two_tenants' || question.kind === 'tenant_column') return question.table;
-  return question.kind === 'unowned_table'
-    ? question.about
-    : question.about.slice(0, question.about.lastIndexOf('.'));
+/** Whether it asks whose the rows of a table are of which nobody knows yet. */
+function isOfTable({ kind }: Pick<Question, 'kind'>): boolean {
+  return kind !== 'reference' && kind !== 'two_tenants';
+}
+
+function tableOf({ kind, about }: Pick<Question, 'kind' | 'about'>): string {
+  return kind === 'unowned_table' ? about : about.slice(0, about.lastIndexOf('.'));
 }

@@ -8,6 +8,9 @@ import { pathsOf } from './paths.js';
 
 const COLOURS: Record<PlanFinding['severity'], Colour> = { refusal: 'red', warning: 'yellow', info: 'cyan' };
 
+/** Names in a line that can still be read. */
+const MOST_NAMES = 6;
+
 export function printTables(
   out: Output,
   plan: Plan,
@@ -39,7 +42,8 @@ export function printTables(
   for (const unit of plan.units.filter(({ reason }) => reason !== 'single')) {
     const names = unit.tableOids.map((oid) => plan.ownedTables.find(({ table }) => table.oid === oid)?.label);
     const why = unit.reason === 'cycle' ? 'refer to each other' : 'are tied by keys that act on deletion';
-    out.line(out.dim(`${names.join(', ')} ${why}: deleted in one statement.`));
+    const which = names.length > MOST_NAMES ? `${count(names.length)} tables` : names.join(', ');
+    out.line(out.dim(`${which} ${why}: deleted in one statement.`));
   }
 }
 

@@ -134,6 +134,8 @@ export interface ForeignKey {
   readonly soft?: {
     /** The columns are of different types: compared as text. */
     readonly asText: boolean;
+    /** A foreign key says the opposite: what it refers to belongs to the row that refers. */
+    readonly reverse: boolean;
     /** Only rows of the child in which this column, as text, has this value. */
     readonly when?: { readonly column: string; readonly equals: string };
   };

@@ -30,7 +30,8 @@ export interface GenericCandidate {
 export interface TableCandidate {
   readonly kind: 'unowned_table';
   readonly table: CatalogTable;
-  readonly referredToBy: readonly string[];
+  /** What the columns hold that are referred to, and by which; labels. */
+  readonly referredToBy: readonly { readonly from: string; readonly by: string }[];
 }
 
 export interface Covered {
@@ -101,13 +102,18 @@ class Search {
   /** A row that exactly one row refers to is a part of that row, kept in a table of its own. */
   asWhole(table: CatalogTable): TableCandidate[] {
     const keys = this.covered.catalog.foreignKeys.filter(
-      (key) => key.parentOid === table.oid && key.childOid !== table.oid,
+      (key) => key.enforced && key.parentOid === table.oid && key.childOid !== table.oid,
     );
     const children = keys.map((key) => ({ key, child: this.owned.get(key.childOid)?.table }));
     if (!children.some(({ key, child }) => child !== undefined && isUnique(child, key))) return [];
-    const names = children.map(({ key, child }) => child && columnLabel(child, key.childColumns[0] ?? ''));
-    const all = names.filter((name) => name !== undefined);
-    return all.length < names.length ? [] : [{ kind: 'unowned_table', table, referredToBy: all }];
+    const referredToBy = children.flatMap(({ key, child }) => {
+      const [by, ...others] = key.childColumns;
+      const [from] = key.parentColumns;
+      return child === undefined || by === undefined || from === undefined || others.length > 0
+        ? []
+        : [{ from: columnLabel(table, from), by: columnLabel(child, by) }];
+    });
+    return referredToBy.length < keys.length ? [] : [{ kind: 'unowned_table', table, referredToBy }];
   }
 
   private notEnforced(table: CatalogTable, key: ForeignKey): ColumnCandidate[] {
@@ -166,7 +172,10 @@ class Search {
     const stem = stemOf(column);
     if (stem === null) return [];
     const typeColumn = typeColumnOf(table, stem);
-    if (typeColumn !== null) return [{ kind: 'generic_reference', table, column, typeColumn }];
+    // What a table's rows are known by themselves points nowhere.
+    const isOwnKey = table.primaryKey?.join() === column;
+    if (typeColumn !== null)
+      return isOwnKey ? [] : [{ kind: 'generic_reference', table, column, typeColumn }];
     const target = this.byName.get(stem);
     const key = target && keyColumnOf(target);
     return target === undefined || key === undefined

@@ -23,6 +23,11 @@ export function keyLabel(child: CatalogTable, key: ForeignKey): string {
   return `${label(child)}.${key.childColumns.map(shown).join(',')}`;
 }
 
+/** The columns that a key refers to, with their table. */
+export function keyParentLabel(parent: CatalogTable, key: ForeignKey): string {
+  return `${label(parent)}.${key.parentColumns.map(shown).join(',')}`;
+}
+
 /** What a person has decided about a key. */
 export function decisionOn(
   declaration: Declaration,
@@ -129,6 +134,7 @@ class Search {
 
   private meaning(key: ForeignKey): Meaning {
     if (key.soft !== undefined) return 'owns';
+    if (this.keys.some((other) => turnsAround(other, key))) return 'reference';
     const child = this.table(key.childOid);
     const decided = decisionOn(this.declaration, child, key);
     if (decided !== undefined) return decided === 'owns' ? 'owns' : 'reference';
@@ -228,6 +234,7 @@ class Search {
   private inWords(ownership: Ownership): string {
     if (ownership.kind === 'tenant_column') return shown(ownership.column);
     const { key } = ownership;
+    if (key.soft?.reverse) return `referred to by ${keyParentLabel(this.table(key.parentOid), key)}`;
     const when =
       key.soft?.when === undefined ? '' : ` where ${shown(key.soft.when.column)} is ${key.soft.when.equals}`;
     return `${key.childColumns.map(shown).join(', ')} → ${label(this.table(key.parentOid))}${when}`;
@@ -251,6 +258,16 @@ class Search {
       throw new Error(`The catalog has a key of a table with OID ${oid} but not the table.`);
     return table;
   }
+}
+
+/** Whether somebody has declared the opposite of a foreign key: that what is referred to belongs to what refers. */
+function turnsAround(declared: ForeignKey, key: ForeignKey): boolean {
+  return (
+    declared.soft?.reverse === true &&
+    declared.childOid === key.parentOid &&
+    declared.parentOid === key.childOid &&
+    declared.parentColumns.join() === key.childColumns.join()
+  );
 }
 
 /** Names of columns by which a row points to something without belonging to it. */

@@ -22,6 +22,14 @@ export function withSoftReferences(catalog: Catalog, declaration: Declaration): 
       return [];
     }
     const asText = family(child.column) !== family(parent.column);
+    const reverse = catalog.foreignKeys.some(
+      (key) =>
+        key.enforced &&
+        key.childOid === parent.table.oid &&
+        key.parentOid === child.table.oid &&
+        key.childColumns.join() === parent.column.name &&
+        key.parentColumns.join() === child.column.name,
+    );
     return [
       {
         // No constraint has a negative one.
@@ -43,7 +51,7 @@ export function withSoftReferences(catalog: Catalog, declaration: Declaration): 
         validated: true,
         enforced: true,
         temporal: false,
-        soft: { asText, ...(when && { when }) },
+        soft: { asText, reverse, ...(when && { when }) },
       },
     ];
   });

@@ -6,7 +6,8 @@ import {
   candidatesOf,
   type GenericCandidate,
 } from '../plan/candidates.js';
-import { type AmbiguousKey, findOwnership, isRequired, keyLabel } from '../plan/ownership.js';
+import { type AmbiguousKey, decisionOn, findOwnership, isRequired, keyLabel } from '../plan/ownership.js';
+import { policyOf } from '../plan/policy.js';
 import { columnLabel, family } from '../plan/soft-references.js';
 import type { OwnedTable, Plan } from '../plan/types.js';
 import { label, shown } from '../quote.js';
@@ -15,12 +16,14 @@ import type { Evidence, Question, Sample, TenantColumnChoice } from './types.js'
 export function questionsOf(plan: Plan, declaration: Declaration, evidence: Evidence): Question[] {
   const { catalog, ownedTables } = plan;
   const { ambiguous } = findOwnership(catalog, declaration);
+  const candidates = candidatesOf({ catalog, declaration, ownedTables });
+  // Where something else may say whose the rows are, that is asked first.
+  const open = new Set(candidates.map(({ table }) => table.oid));
+  const left = leftBehind(plan, declaration).filter(({ key }) => !open.has(key.childOid));
   return [
-    ...ambiguous.map((one) => aboutReference(one, plan)),
+    ...[...ambiguous, ...left].map((one) => aboutReference(one, plan)),
     ...ownedTables.flatMap((one) => aboutTwoTenants(one, plan, declaration)),
-    ...candidatesOf({ catalog, declaration, ownedTables }).flatMap((one) =>
-      aboutCandidate(one, plan, evidence),
-    ),
+    ...candidates.flatMap((one) => aboutCandidate(one, plan, evidence)),
   ];
 }
 
@@ -40,6 +43,21 @@ function aboutReference({ key, suggestion, reason }: AmbiguousKey, { catalog }: 
     suggestion,
     reason,
   };
+}
+
+/** Rows that a key lets go when what it refers to is deleted, and that belong to nobody else. */
+function leftBehind({ catalog, ownedTables }: Plan, declaration: Declaration): AmbiguousKey[] {
+  const owned = new Set(ownedTables.map(({ table }) => table.oid));
+  return catalog.foreignKeys.flatMap((key): AmbiguousKey[] => {
+    const child = catalog.tables.find(({ oid }) => oid === key.childOid);
+    const letsGo = key.onDelete === 'set_null' || key.onDelete === 'set_default';
+    if (child === undefined || !letsGo || !key.enforced || !owned.has(key.parentOid)) return [];
+    if (!child.declared || owned.has(child.oid) || policyOf(child, declaration) !== undefined) return [];
+    if (decisionOn(declaration, child, key) !== undefined) return [];
+    const action = key.onDelete === 'set_null' ? 'SET NULL' : 'SET DEFAULT';
+    const reason = `the key is ON DELETE ${action}: its rows are meant to stay, whatever else stands in them`;
+    return [{ key, suggestion: 'reference', reason }];
+  });
 }
 
 /** Keys of two tenants in one row. */
@@ -83,17 +101,16 @@ function aboutTwoTenants(
 function aboutCandidate(candidate: Candidate, plan: Plan, evidence: Evidence): Question[] {
   if (candidate.kind === 'generic_reference') return aboutGeneric(candidate, evidence);
   if (candidate.kind === 'unowned_table') {
-    const name = label(candidate.table);
-    const by = candidate.referredToBy.join(', ');
+    const by = candidate.referredToBy.map((one) => one.by).join(', ');
     return [
       {
         kind: 'unowned_table',
-        about: name,
-        question: `Each of its rows is referred to by one row of ${by}, and by nothing else: may it stay when that row goes?`,
-        answers: ['keep'],
-        suggestion: 'keep',
-        reason:
-          'rows are found along keys that they hold themselves, and these hold none; to have them deleted, give the table a tenant column or a key to its owner',
+        about: label(candidate.table),
+        references: candidate.referredToBy.map(({ from, by: to }) => ({ from, to })),
+        question: `Each of its rows is referred to by one row, in ${by}. Does it go with that row ("owns"), or stay ("keep")?`,
+        answers: ['owns', 'keep'],
+        suggestion: 'owns',
+        reason: 'what one row alone refers to is a part of it, and nothing else refers to these',
       },
     ];
   }

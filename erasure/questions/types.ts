@@ -41,9 +41,10 @@ export interface TwoTenantsQuestion extends Asked {
   readonly columns: readonly TenantColumnChoice[];
 }
 
-/** A table that nobody owns and that looks like a part of tenants' rows. `keep` is all that can be done here. */
+/** A table that nobody owns, each of whose rows is referred to by one row. `owns`: that row owns it; or `keep`. */
 export interface UnownedTableQuestion extends Asked {
   readonly kind: 'unowned_table';
+  readonly references: readonly { readonly from: string; readonly to: string }[];
 }
 
 export interface GenericTarget {

@@ -39,6 +39,12 @@ function decide(file: ParticipantFile, question: FileQuestion, answer: string): 
     case 'two_tenants':
       return twoTenants(file, question, answer, because);
     case 'unowned_table':
+      if (answer === 'owns') {
+        return withSoft(
+          file,
+          question.references.map((one) => ({ ...one, because })),
+        );
+      }
       return {
         ...file,
         tables: { ...file.tables, [question.about]: { action: 'keep', reason: because } },

@@ -88,7 +88,11 @@ const question = z
     z.strictObject({ kind: z.literal('soft_reference'), ...asked, to: columnName }),
     z.strictObject({ kind: z.literal('generic_reference'), ...asked, targets: z.array(target) }),
     z.strictObject({ kind: z.literal('two_tenants'), ...asked, table: tableName, columns: z.array(choice) }),
-    z.strictObject({ kind: z.literal('unowned_table'), ...asked }),
+    z.strictObject({
+      kind: z.literal('unowned_table'),
+      ...asked,
+      references: z.array(z.strictObject({ from: columnName, to: columnName })),
+    }),
   ])
   .refine(({ answer, answers }) => answer === null || answers.includes(answer), {
     path: ['answer'],
@@ -119,7 +123,12 @@ export const participantFile = z.strictObject({
     .record(columnName, reference)
     .default({})
     .describe('What foreign keys mean, by schema.table.column of the referencing side'),
-  soft_references: z.array(softReference).default([]).describe('References that have no constraint'),
+  soft_references: z
+    .array(softReference)
+    .default([])
+    .describe(
+      'What owns rows without a foreign key of theirs; from and to may also turn a foreign key around',
+    ),
   ignored_columns: z
     .record(columnName, words)
     .default({})

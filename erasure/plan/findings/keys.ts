@@ -73,6 +73,8 @@ function betweenParticipants(
 
 function intoDeleted(tied: Tied, found: Found, deleted: ReadonlySet<number>): PlanFinding[] {
   const { key, child } = tied;
+  // What a foreign key ties from the other side is kept consistent by it.
+  if (key.soft?.reverse) return [];
   if (key.soft !== undefined) return [declared(tied)];
   if (!key.enforced) return [unenforced(tied)];
   return [

@@ -12,8 +12,8 @@ export function looksOwned(candidate: Candidate): PlanFinding {
     return finding('warning', {
       code: 'looks_like_a_part',
       table: name,
-      message: `Each row of ${name} is referred to by one row of ${candidate.referredToBy.join(', ')} and belongs to nobody: rows of tenants would stay.`,
-      remedy: `Give it a tenant column or a foreign key the other way, ${decide}`,
+      message: `Each row of ${name} is referred to by one row, in ${candidate.referredToBy.map(({ by }) => by).join(', ')}, and belongs to nobody: rows of tenants would stay.`,
+      remedy: `Declare that it belongs to the row that refers to it, give it a tenant column, ${decide}`,
     });
   }
   const column = shown(candidate.column);

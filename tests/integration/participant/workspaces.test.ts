@@ -58,6 +58,7 @@ describe('a database with a root table becomes a participant', () => {
       'app.comment."projectId": owns',
       'app.comment."taskId": owns',
       'app.session."lastTaskId": reference',
+      'app.log."projectId": reference',
       'app."Share"."fromWorkspaceId": owns',
       'app."Share"."toWorkspaceId": owns',
     ]);
@@ -66,6 +67,11 @@ describe('a database with a root table becomes a participant', () => {
         from: 'app.contract."projectId"',
         to: 'app."Project".id',
         because: expect.stringContaining('inherits'),
+      },
+      {
+        from: 'app.setting.id',
+        to: 'app."Workspace"."settingId"',
+        because: expect.stringContaining('is a part of it'),
       },
     ]);
   });

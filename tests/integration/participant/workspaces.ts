@@ -28,6 +28,9 @@ CREATE TABLE app."time ""spent""" ("taskId" bigint NOT NULL REFERENCES app."Task
 CREATE TABLE app.session (token text PRIMARY KEY, "userId" uuid NOT NULL REFERENCES app."User", "lastTaskId" bigint REFERENCES app."Task");
 CREATE TABLE "Audit Log".entry (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "workspaceId" varchar(80), task_id text, what text);
 CREATE TABLE "Audit Log".export (id int PRIMARY KEY, project bigint REFERENCES app."Project", file text);
+CREATE TABLE app.setting (id int PRIMARY KEY, theme text NOT NULL);
+ALTER TABLE app."Workspace" ADD COLUMN "settingId" int UNIQUE REFERENCES app.setting;
+CREATE TABLE app.log (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "projectId" bigint REFERENCES app."Project" ON DELETE SET NULL, what text);
 CREATE TABLE app.country (code text PRIMARY KEY);
 INSERT INTO app.country VALUES ('es'), ('de');
 INSERT INTO app."User" (id, email) SELECT ('00000000-0000-4000-8000-00000000000' || n)::uuid, 'u' || n || '@example.org' FROM generate_series(1, 4) n;
@@ -46,7 +49,8 @@ export function workspaceRows(key: string, from: number): string {
   const uuid = (n: string) => `md5('${from}' || ${n})::uuid`;
   return `
 BEGIN;
-INSERT INTO app."Workspace" VALUES (${tenant}, 'w', ${user('1')}, NULL);
+INSERT INTO app.setting VALUES (${id('1')}, 'dark');
+INSERT INTO app."Workspace" VALUES (${tenant}, 'w', ${user('1')}, NULL, ${id('1')});
 INSERT INTO app."Member" SELECT ${tenant}, ${user('n')}, 'admin' FROM generate_series(1, 3) n;
 INSERT INTO app."Project" (id, "workspaceId", slug) OVERRIDING SYSTEM VALUE SELECT ${id('n')}, ${tenant}, 'p-' || n FROM generate_series(1, 4) n;
 INSERT INTO app."Task" (id, "projectId", title, status, "parentId", tags, during) OVERRIDING SYSTEM VALUE
@@ -66,4 +70,4 @@ UPDATE app.session SET "lastTaskId" = ${id('1')} WHERE token = 's1';`;
 }
 
 /** What goes with one workspace, besides rows of two. */
-export const WORKSPACE_ROWS = 1 + 3 + 4 + 20 + 30 + 20 + 30 + 3 + 3 + 6 + 4 + 2;
+export const WORKSPACE_ROWS = 1 + 1 + 3 + 4 + 20 + 30 + 20 + 30 + 3 + 3 + 6 + 4 + 2;
