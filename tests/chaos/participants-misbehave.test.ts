@@ -28,6 +28,7 @@ const AT_THE_CHECK: readonly (readonly [string, Fault, code: string])[] = [
   ['answers 401', { status: 401 }, 'unauthenticated'],
 ];
 const OTHERS = 4;
+const WITHIN_MS = 240_000;
 
 let platform: TestPlatform;
 let world: World;
@@ -94,7 +95,7 @@ function partOf(job: JobView, service = SERVICE) {
 
 const asksTo = (target: string) => (request: ProxiedRequest) => request.target === target;
 
-describe.concurrent('a service that', () => {
+describe.concurrent('a service that', { timeout: WITHIN_MS }, () => {
   it.each(LASTING)('%s for longer than patience lasts: every row comes back', async (_, fault, code) => {
     const { victim, job } = await begin((request) => (asksTo('staged')(request) ? fault : null));
     const ended = await untilEnded(job);
