@@ -8,11 +8,12 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { asProblem } from '../protocol/problem-document.js';
 import { Problem } from '../protocol/problems.js';
+import { requestIdOf } from '../protocol/request-log.js';
 import { demandToken } from './auth.js';
 import { createDeletions } from './deletions.js';
 import type { ApiDependencies } from './dependencies.js';
 import { createDirectory } from './directory.js';
-import { logRequests, requestIdOf } from './logging.js';
+import { logRequests } from './logging.js';
 import { measureRequests } from './metrics.js';
 import { answerProblems, sendProblem } from './problem-handler.js';
 import { deletionJobRoutes } from './routes/deletion-jobs.js';

@@ -1,8 +1,7 @@
 /** Logs: structured, with request and job id, and without anything of a person or a secret. */
-import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
+import { plainError } from '../protocol/request-log.js';
 
 /** Errors are written by name, code and stack alone: what a database adds to its errors quotes rows. */
 export function createApiLogger(level: string): Logger {
@@ -12,23 +11,6 @@ export function createApiLogger(level: string): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: plainError },
   });
-}
-
-function plainError(error: unknown): unknown {
-  if (!(error instanceof Error)) return { type: typeof error };
-  const { code } = error as { code?: unknown };
-  return {
-    type: error.name,
-    ...(typeof code === 'string' && { code }),
-    stack: error.stack,
-    ...(error.cause instanceof Error && { cause: plainError(error.cause) }),
-  };
-}
-
-/** The caller's request id where it is harmless, so that two logs can be read together; else one of our own. */
-export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
-  const given = request.headers['x-request-id'];
-  return typeof given === 'string' && /^[\w.-]{1,100}$/.test(given) ? given : randomUUID();
 }
 
 const QUIET = new Set(['/healthz', '/readyz', '/metrics', '/.well-known/jwks.json']);

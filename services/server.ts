@@ -2,8 +2,9 @@
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { Registry } from 'prom-client';
+import { requestIdOf } from '../protocol/request-log.js';
 import type { TokenVerifier } from '../protocol/tokens.js';
-import { logRequests, requestIdOf } from './http/logging.js';
+import { logRequests } from './http/logging.js';
 import { registerOperations } from './http/operations.js';
 import type { Participant } from './http/participant.js';
 import { answerWithProblems } from './http/problems.js';

@@ -1,8 +1,7 @@
 /** Logs: structured, with job and request id, and without anything of a person or a secret. */
-import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { plainError } from '../../protocol/request-log.js';
 
 /**
  * A logger for one service. Errors are written by name, code and stack alone: what a database adds to its errors
@@ -23,17 +22,6 @@ export function createServiceLogger(options: {
   return options.destination ? pino(settings, options.destination) : pino(settings);
 }
 
-function plainError(error: unknown): unknown {
-  if (!(error instanceof Error)) return { type: typeof error };
-  const { code } = error as { code?: unknown };
-  return {
-    type: error.name,
-    ...(typeof code === 'string' && { code }),
-    stack: error.stack,
-    ...(error.cause instanceof Error && { cause: plainError(error.cause) }),
-  };
-}
-
 /** For the log: a text or an error in which the tenant of this request is not named. */
 export function withoutTenant<T>(told: T, request: FastifyRequest): T {
   const { tenant_id: tenantId } = (request.params ?? {}) as { tenant_id?: unknown };
@@ -49,12 +37,6 @@ export function withoutTenant<T>(told: T, request: FastifyRequest): T {
     cause: { value: withoutTenant(told.cause, request) },
   });
   return copy as T;
-}
-
-/** The caller's request id where it is harmless, so that both logs can be read together; else one of our own. */
-export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
-  const given = request.headers['x-request-id'];
-  return typeof given === 'string' && /^[\w.-]{1,100}$/.test(given) ? given : randomUUID();
 }
 
 /** One line per answered request: the route's pattern, not the address, which names the tenant. */
