@@ -57,7 +57,8 @@ async function inherit(
   await context.ledger.update(session, row.id, { counts, archives, savedReferences });
 }
 
-async function assertNoConflicts(session: Session, plan: Plan, tenantId: string): Promise<void> {
+/** Throws `reference_conflict` where rows that stay refer to rows of this tenant. */
+export async function assertNoConflicts(session: Session, plan: Plan, tenantId: string): Promise<void> {
   const [conflict] = await session.run((client) => conflictsOf(client, plan, tenantId));
   if (conflict === undefined) return;
   throw new EngineError('reference_conflict', `${conflict.message} ${conflict.remedy}`, {

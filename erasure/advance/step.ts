@@ -4,14 +4,13 @@ import { type AdvanceRequest, EngineError, type LedgerState } from '../engine-ty
 import { sqlstateOf, TryAgain } from '../errors.js';
 import { rehomed } from '../ledger/rehome.js';
 import { TRANSITIONS } from '../ledger/transitions.js';
-import { conflictsOf } from '../preview/conflicts.js';
 import { purgeStep } from '../purge/purge.js';
 import { restoreConflict } from '../restore/conflict.js';
 import { isRestoreConflict, restoreRows } from '../restore/restore.js';
 import type { Session } from '../session/session.js';
 import { NotByFastPath } from '../stage/fast-path.js';
 import { stageStep } from '../stage/stage.js';
-import { begin } from './begin.js';
+import { assertNoConflicts, begin } from './begin.js';
 
 /** `wait`: older transactions have to end first; asked outside of this transaction, which has an id of its own. */
 export type StepResult =
@@ -122,15 +121,9 @@ function mayBeConflict(error: unknown): boolean {
 
 /** Either rows that stay refer to the tenant's, or a row came in between and the step may be tried again. */
 async function refuseConflicts(context: EngineContext, slice: Slice, error: unknown): Promise<never> {
-  const [conflict] = await context.sessions.session(slice, async (session) => {
-    const plan = await context.plans.read(session);
-    return session.run((client) => conflictsOf(client, plan, slice.tenantId));
-  });
-  if (conflict !== undefined) {
-    throw new EngineError('reference_conflict', `${conflict.message} ${conflict.remedy}`, {
-      ...(conflict.table !== null && { table: conflict.table }),
-    });
-  }
+  await context.sessions.session(slice, async (session) =>
+    assertNoConflicts(session, await context.plans.read(session), slice.tenantId),
+  );
   if (error instanceof TryAgain) throw error;
   const sqlstate = sqlstateOf(error) ?? '23503';
   throw new TryAgain(
