@@ -117,20 +117,20 @@ class Search {
   }
 
   private notEnforced(table: CatalogTable, key: ForeignKey): ColumnCandidate[] {
+    return key.enforced ? [] : this.alongKey(table, key, 'key_not_enforced');
+  }
+
+  /** A table that refers to an owned one by the columns of a key that does not hold there. Keys of one column only. */
+  private alongKey(
+    table: CatalogTable,
+    key: ForeignKey,
+    because: ColumnCandidate['because'],
+  ): ColumnCandidate[] {
     const parent = this.owned.get(key.parentOid)?.table;
     const [column, ...others] = key.childColumns;
     const [target] = key.parentColumns;
-    if (key.enforced || parent === undefined || others.length > 0) return [];
-    if (column === undefined || target === undefined) return [];
-    return [
-      {
-        kind: 'soft_reference',
-        table,
-        column,
-        target: { table: parent, column: target },
-        because: 'key_not_enforced',
-      },
-    ];
+    if (parent === undefined || column === undefined || target === undefined || others.length > 0) return [];
+    return [{ kind: 'soft_reference', table, column, target: { table: parent, column: target }, because }];
   }
 
   /** Keys are not inherited, columns are. */
@@ -144,20 +144,7 @@ class Search {
             ? [{ kind: 'tenant_column', table, column: one.column, target: null, because: 'inherited' }]
             : [];
         }
-        const parent = this.owned.get(one.key.parentOid)?.table;
-        const [column, ...others] = one.key.childColumns;
-        const [target] = one.key.parentColumns;
-        if (parent === undefined || column === undefined || target === undefined || others.length > 0)
-          return [];
-        return [
-          {
-            kind: 'soft_reference',
-            table,
-            column,
-            target: { table: parent, column: target },
-            because: 'inherited',
-          },
-        ];
+        return this.alongKey(table, one.key, 'inherited');
       }),
     );
   }
