@@ -26,6 +26,21 @@ async function taskEnds(job: JobView, runId: string): Promise<number[]> {
     .map((event) => Number(event.eventId));
 }
 
+/** Ends of tasks that had something done, which a run that is reset to there has to have done again. */
+async function tasksThatSchedule(job: JobView, runId: string): Promise<Set<number>> {
+  const { events } = await handleOf(job, runId).fetchHistory();
+  return new Set(
+    (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
+      scheduled ? [Number(scheduled.workflowTaskCompletedEventId)] : [],
+    ),
+  );
+}
+
+async function isIdle(job: JobView, runId: string): Promise<boolean> {
+  const { raw } = await handleOf(job, runId).describe();
+  return !raw.pendingWorkflowTask && (raw.pendingActivities ?? []).length === 0;
+}
+
 async function reset(job: JobView, runId: string, taskEnd: number): Promise<string> {
   const { runId: next } = await saga.client.workflowService.resetWorkflowExecution({
     namespace: 'default',
@@ -114,13 +129,20 @@ describe('a run that is reset', () => {
     const job = await saga.request(tenantId, {}, 3_600_000);
     const first = await saga.until(job, ({ phase }) => phase === 'window');
     const { runId } = await saga.describe(job);
+    await until(() => isIdle(job, runId), { what: 'the run to do nothing but wait' });
     const ends = await taskEnds(job, runId);
     expect(ends.length).toBeGreaterThan(5);
+    const writes = await tasksThatSchedule(job, runId);
+    expect(writes.size).toBeGreaterThan(5);
     for (const end of ends) {
       const before = await epochOf(job);
       const next = await reset(job, runId, end);
-      // Its first write shows that the new run is at it, its wait that it has come through.
-      await until(async () => (await epochOf(job)) > before);
+      // A task of its own shows that the new run is at it, its first write that the record knows, its wait that it has
+      // come through. One that is reset to where it only waited on has nothing to write.
+      await until(async () => (await taskEnds(job, next)).some((own) => own > end), {
+        what: `the run that was reset to ${end} to go on`,
+      });
+      if (writes.has(end)) await until(async () => (await epochOf(job)) > before);
       await saga.until(job, ({ phase, status }) => phase === 'window' && status === 'waiting');
       expect((await saga.describe(job)).runId).toBe(next);
     }
