@@ -8,7 +8,7 @@ export default defineConfig({
     // Temporal's worker runs native code and threads of its own: it wants a process, not a thread.
     pool: 'forks',
     // Most tests wait for PostgreSQL and Temporal, which want their share of the cores too.
-    maxWorkers: Math.max(2, Math.ceil(availableParallelism() / 2)),
+    maxWorkers: Math.max(3, Math.ceil(availableParallelism() / 2)),
     testTimeout: 180_000,
     hookTimeout: 240_000,
     teardownTimeout: 60_000,
