@@ -15,6 +15,8 @@ export const TOKEN_ACTIONS = [
   'verification',
   'export',
   'manifest',
+  'retained',
+  'retained_erase',
   'staged',
   'restored',
   'purged',
@@ -25,7 +27,14 @@ export const TOKEN_ACTIONS = [
 export type TokenAction = (typeof TOKEN_ACTIONS)[number];
 
 /** Actions that change nothing; a token for them may be given outside of a job. */
-export const READING_ACTIONS = ['preview', 'status', 'verification', 'export', 'manifest'] as const;
+export const READING_ACTIONS = [
+  'preview',
+  'status',
+  'verification',
+  'export',
+  'manifest',
+  'retained',
+] as const;
 
 const tenantParams = z.strictObject({ tenant_id: tenantId });
 const jobParams = z.strictObject({ tenant_id: tenantId, job_id: jobId });
@@ -100,6 +109,28 @@ export const CALLS = {
     answer: participant.manifest,
     role: 'participant',
   },
+  retained: {
+    method: 'GET',
+    path: '/retained',
+    action: 'retained',
+    summary: 'What is retained of erased tenants, by table, on which ground and until when',
+    params: nothing,
+    query: participant.retainedQuery,
+    body: null,
+    answer: participant.retainedPage,
+    role: 'participant',
+  },
+  eraseDue: {
+    method: 'POST',
+    path: '/retained/erase-due',
+    action: 'retained_erase',
+    summary: 'Erases retained rows whose date has come, but for tenants and jobs that are excepted',
+    params: nothing,
+    query: nothing,
+    body: participant.eraseDueRequest,
+    answer: participant.erasedDue,
+    role: 'participant',
+  },
   tenant: {
     method: 'GET',
     path: '/tenant/:tenant_id',
@@ -169,6 +200,9 @@ export type CallAnswer<N extends CallName> = z.infer<Call<N>['answer']>;
 // The export streams NDJSON and has no JSON answer; it stands beside the table.
 export const EXPORT_PATH = '/tenant/:tenant_id/export';
 export const exportQuery = optionalJob;
+// Likewise what is retained, for an auditor; the token's action is `retained`.
+export const RETAINED_EXPORT_PATH = '/retained/export';
+export const retainedExportQuery = z.strictObject({ tenant_id: tenantId.optional() });
 
 /** What a request is about: the parts of it that its token has to name, too. */
 export interface RequestSubject {

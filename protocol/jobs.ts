@@ -1,7 +1,7 @@
 /** A deletion job as everybody sees it: its states, what it waits for, and the record that the API shows. */
 import { z } from 'zod';
-import { jobId, planHash, rowCount, serviceName, tableName, tenantId, timestamp } from './common.js';
-import { deletionPreview, fenceKind, ledgerState, sliceWait } from './participant.js';
+import { jobId, planHash, rowCount, serviceName, tenantId, timestamp } from './common.js';
+import { deletionPreview, fenceKind, ledgerState, sliceWait, tableCount } from './participant.js';
 
 export const JOB_STATUSES = [
   'pending',
@@ -97,7 +97,8 @@ export const jobService = z.strictObject({
   plan_hash: planHash.nullable(),
   /** When the service was first asked to stage: from then on it may have been touched. */
   stage_requested_at: timestamp.nullable(),
-  counts: z.array(z.strictObject({ table: tableName, rows: rowCount })),
+  /** Rows that have left, per table; after the purge also what was retained, anonymized and kept. */
+  counts: z.array(tableCount),
   rows_done: rowCount,
   rows_total: rowCount.nullable(),
   attempts: z.int().nonnegative(),

@@ -1,6 +1,13 @@
 /** The deletion protocol as an OpenAPI 3.1 document, made from the same table and schemas that both sides use. */
 import { z } from 'zod';
-import { CALLS, type CallName, EXPORT_PATH, exportQuery } from './calls.js';
+import {
+  CALLS,
+  type CallName,
+  EXPORT_PATH,
+  exportQuery,
+  RETAINED_EXPORT_PATH,
+  retainedExportQuery,
+} from './calls.js';
 import { PROTOCOL_VERSION, problemDocument, tenantId } from './common.js';
 import * as directory from './directory.js';
 import * as participant from './participant.js';
@@ -52,6 +59,8 @@ export const LEVELS: Readonly<Record<CallName, 'simple' | 'full' | 'directory'>>
   manifest: 'simple',
   advance: 'full',
   status: 'full',
+  retained: 'full',
+  eraseDue: 'full',
   tenant: 'directory',
   suspend: 'directory',
   admins: 'directory',
@@ -69,6 +78,9 @@ const SCHEMAS = {
   DeletionResult: participant.deletionResult,
   Verification: participant.verification,
   Manifest: participant.manifest,
+  RetainedPage: participant.retainedPage,
+  EraseDueRequest: participant.eraseDueRequest,
+  ErasedDue: participant.erasedDue,
   DirectoryTenant: directory.directoryTenant,
   SuspensionRequest: directory.suspensionRequest,
   SuspensionState: directory.suspensionState,
@@ -92,6 +104,7 @@ export function openApiDocument(): Json {
   for (const name of Object.keys(CALLS) as CallName[])
     add(CALLS[name].path, CALLS[name].method, callOf(name));
   add(EXPORT_PATH, 'GET', exportOperation());
+  add(RETAINED_EXPORT_PATH, 'GET', retainedExportOperation());
   for (const [path, operation] of Object.entries(operationsOfService())) add(path, 'GET', operation);
   return {
     openapi: '3.1.0',
@@ -157,6 +170,24 @@ function exportOperation(): Json {
     responses: {
       200: {
         description: 'A line a row: {"table": "schema.table", "row": {…}}',
+        content: { 'application/x-ndjson': { schema: { type: 'string' } } },
+      },
+      ...refusals([]),
+    },
+  };
+}
+
+function retainedExportOperation(): Json {
+  return {
+    operationId: 'retainedExport',
+    summary: 'Retained rows as NDJSON, streamed, for an auditor. Optional',
+    tags: ['full'],
+    'x-token-action': 'retained',
+    parameters: parametersOf('query', retainedExportQuery),
+    responses: {
+      200: {
+        description:
+          'A line a row: {"tenant_id", "job_id", "table", "why", "ground", "period", "retain_until", "row": {column: text or null}, "types": {column: type}}',
         content: { 'application/x-ndjson': { schema: { type: 'string' } } },
       },
       ...refusals([]),

@@ -2,8 +2,50 @@
 import { z } from 'zod';
 import { jobId, planHash, rowCount, serviceName, tableName, tenantId, timestamp } from './common.js';
 
-/** What the plan does with a table's rows. */
-export const tableAction = z.enum(['delete', 'keep']);
+/**
+ * What the plan does with a table's rows: `delete` and `retain` leave the live tables, the latter for a place of their
+ * own until a date; `anonymize` stays and no longer leads to the tenant; `keep` stays as it is.
+ */
+export const tableAction = z.enum(['delete', 'retain', 'anonymize', 'keep']);
+export type TableAction = z.infer<typeof tableAction>;
+
+const ground = z.string().max(1000);
+const period = z.string().max(100).describe('As ISO 8601 writes durations, e.g. P10Y');
+
+/** What a service says of a table that it retains; of others nothing. */
+const retentionTerms = {
+  ground: ground.optional().describe('Of retain: the legal ground'),
+  period: period.optional(),
+  starts: z.string().max(500).optional().describe('Of retain: what the period is counted from, in words'),
+  retained_with: z
+    .array(tableName)
+    .max(5000)
+    .optional()
+    .describe('Tables whose retained rows may refer to rows of this one, which are then retained with them'),
+};
+
+/** What became of a table's rows, as far as it is known yet. Only who has such policies needs to say it. */
+const tableOutcome = {
+  deleted: rowCount.optional(),
+  retained: rowCount.optional().describe('Moved to where they are kept until their date'),
+  anonymized: rowCount.optional().describe("Still there, and no longer the tenant's"),
+  kept: rowCount.optional().describe('Still there as they were, as the policy says'),
+  ground: ground
+    .optional()
+    .describe('Of retained rows: the legal ground; several are separated by semicolons'),
+  retain_until: timestamp
+    .nullable()
+    .optional()
+    .describe('When the last of the retained rows is due; null: no date is known'),
+};
+
+/** What has become of one table's rows in a job. */
+export const tableCount = z.strictObject({
+  table: tableName,
+  rows: rowCount.describe('Rows that have left the live table'),
+  ...tableOutcome,
+});
+export type TableCount = z.infer<typeof tableCount>;
 
 /** Something that the plan noticed. A `refusal` means that the deletion cannot run as things stand. */
 export const finding = z.strictObject({
@@ -25,7 +67,9 @@ export const deletionPreview = z.strictObject({
   service_name: serviceName,
   plan_hash: planHash,
   reversible: z.boolean().describe('Whether this service can bring the rows back until the pivot'),
-  total_rows: rowCount.describe('Rows that would go: the sum over the tables with the action delete'),
+  total_rows: rowCount.describe(
+    'Rows that would go: the sum over the tables with the actions delete and retain',
+  ),
   tables: z
     .array(
       z.strictObject({
@@ -33,6 +77,7 @@ export const deletionPreview = z.strictObject({
         action: tableAction,
         rows: rowCount,
         owned_by: z.string().max(1000).describe("Why the rows are the tenant's, in words"),
+        ...retentionTerms,
       }),
     )
     .max(5000),
@@ -63,6 +108,12 @@ export const deletionRequest = z.strictObject({
     .max(60_000)
     .default(5_000)
     .describe('How long this slice may take before the service answers 202 with its progress'),
+  digests: z
+    .boolean()
+    .optional()
+    .describe(
+      'At staged: digest the archive before 200 is answered, also where it is staged already. At purged it is digested before it is dropped, unless this is false',
+    ),
 });
 export type DeletionRequest = z.input<typeof deletionRequest>;
 
@@ -81,6 +132,24 @@ export const sliceWait = z.strictObject({
 });
 export type SliceWait = z.infer<typeof sliceWait>;
 
+/**
+ * What an archive held of one table: SHA-256 over each row, keyed with a secret of the job that stays in the service,
+ * added up in four lanes of 64 bits. The order of rows does not matter, and equal rows do not cancel.
+ */
+export const tableDigest = z.strictObject({
+  table: tableName,
+  rows: rowCount.describe('Rows that the archive held'),
+  digest: z.string().regex(/^[0-9a-f]{64}$/, 'four lanes of 64 bits in hex'),
+  exported: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'four lanes of 64 bits in hex')
+    .optional()
+    .describe(
+      'The same over the rows as the export writes them, without secret columns, keyed with the key that the export names; only where digests were asked for at staged',
+    ),
+});
+export type TableDigest = z.infer<typeof tableDigest>;
+
 /** The ledger's row, as a service tells it. `absent` where the service knows nothing of the job. */
 export const deletionStatus = z.strictObject({
   tenant_id: tenantId,
@@ -88,7 +157,7 @@ export const deletionStatus = z.strictObject({
   service_name: serviceName,
   state: ledgerState,
   plan_hash: planHash.nullable(),
-  tables: z.array(z.strictObject({ table: tableName, rows: rowCount })).max(5000),
+  tables: z.array(tableCount).max(5000),
   rows_done: rowCount.describe('Progress towards the target of the last request'),
   rows_total: rowCount.nullable(),
   waiting_for: sliceWait.nullable(),
@@ -99,6 +168,11 @@ export const deletionStatus = z.strictObject({
     .strictObject({ possible: z.boolean(), reasons: z.array(z.string().max(1000)).max(100) })
     .nullable()
     .describe('Whether a restore would work now, and why not. Null where there is nothing to restore'),
+  digests: z
+    .array(tableDigest)
+    .max(5000)
+    .optional()
+    .describe('Of what was archived, once it has been digested; kept after the archive is dropped'),
 });
 export type DeletionStatus = z.infer<typeof deletionStatus>;
 
@@ -119,7 +193,14 @@ export const verification = z.strictObject({
   clean: z.boolean().describe('Nothing left, live or archived, outside of what the policy keeps'),
   rows_left: rowCount,
   tables: z
-    .array(z.strictObject({ table: tableName, live_rows: rowCount, archived_rows: rowCount }))
+    .array(
+      z.strictObject({
+        table: tableName,
+        live_rows: rowCount.describe('Rows of the tenant that should not be there'),
+        archived_rows: rowCount,
+        ...tableOutcome,
+      }),
+    )
     .max(5000),
   horizon: z
     .string()
@@ -146,7 +227,14 @@ export const manifest = z.strictObject({
   fence: fenceKind,
   plan_hash: planHash,
   tables: z
-    .array(z.strictObject({ table: tableName, action: tableAction, owned_by: z.string().max(1000) }))
+    .array(
+      z.strictObject({
+        table: tableName,
+        action: tableAction,
+        owned_by: z.string().max(1000),
+        ...retentionTerms,
+      }),
+    )
     .max(5000),
   unaccepted_tables: z
     .array(tableName)
@@ -173,3 +261,58 @@ export const manifest = z.strictObject({
     .describe('Steps that somebody took at the service itself, without the platform; newest first'),
 });
 export type Manifest = z.infer<typeof manifest>;
+
+/** Query of the list of what is retained. */
+export const retainedQuery = z.strictObject({
+  tenant_id: tenantId.optional(),
+  cursor: z.string().max(1000).optional().describe('`next_cursor` of the page before'),
+});
+
+/** Rows of one job that are retained on one ground; what stands in them is in the export alone. */
+const retainedEntry = z.strictObject({
+  tenant_id: tenantId,
+  job_id: jobId,
+  table: tableName,
+  why: z
+    .enum(['policy', 'referred_to'])
+    .describe('The table is retained, or rows that are retained refer to these'),
+  ground,
+  period,
+  rows: rowCount,
+  first_due_at: timestamp.nullable().describe('When the first of them is due; null: never'),
+  last_due_at: timestamp.nullable(),
+  retained_at: timestamp,
+});
+export type RetainedEntry = z.infer<typeof retainedEntry>;
+
+export const retainedPage = z.strictObject({
+  service_name: serviceName,
+  entries: z.array(retainedEntry).max(1000),
+  next_cursor: z.string().max(1000).nullable(),
+});
+export type RetainedPage = z.infer<typeof retainedPage>;
+
+export const eraseDueRequest = z.strictObject({
+  before: timestamp.describe('Erases rows that were due by then, and never such as are not due yet'),
+  except_tenants: z.array(tenantId).max(10_000).default([]).describe('Tenants under a legal hold'),
+  except_jobs: z.array(jobId).max(10_000).default([]).describe('Jobs whose retained rows stay, likewise'),
+});
+export type EraseDueRequest = z.input<typeof eraseDueRequest>;
+
+export const erasedDue = z.strictObject({
+  service_name: serviceName,
+  erased: z
+    .array(
+      z.strictObject({
+        tenant_id: tenantId,
+        job_id: jobId,
+        table: tableName,
+        ground,
+        rows: rowCount,
+      }),
+    )
+    .max(100_000),
+  held: rowCount.describe('Rows that were due and were left, since their tenant or job is excepted'),
+  more: z.boolean().describe('Whether more is due: the same request again goes on'),
+});
+export type ErasedDue = z.infer<typeof erasedDue>;

@@ -68,7 +68,7 @@ function columnsOf(patch: ServicePatch): Prisma.JobServiceUpdateInput {
     ...(fence !== undefined && { fence }),
     ...(state !== undefined && { state }),
     ...(planHash !== undefined && { planHash }),
-    ...(counts !== undefined && { counts: counts.map(({ table, rows }) => ({ table, rows })) }),
+    ...(counts !== undefined && { counts: counts.map((count) => ({ ...count })) }),
     ...(rowsDone !== undefined && { rowsDone }),
     ...(rowsTotal !== undefined && { rowsTotal }),
     ...(addAttempts !== undefined && { attempts: { increment: addAttempts } }),

@@ -10,7 +10,7 @@ import type {
   ServiceError,
   WaitingFor,
 } from '../protocol/jobs.js';
-import type { FenceKind, LedgerState, SliceWait } from '../protocol/participant.js';
+import type { FenceKind, LedgerState, SliceWait, TableCount } from '../protocol/participant.js';
 
 /** Who did something: a user's id and role, a service, or the system itself. Never a name or an address. */
 export interface Actor {
@@ -53,7 +53,7 @@ export interface ServicePatch {
   readonly fence?: FenceKind;
   readonly state?: LedgerState;
   readonly planHash?: string;
-  readonly counts?: readonly { table: string; rows: number }[];
+  readonly counts?: readonly TableCount[];
   readonly rowsDone?: number;
   readonly rowsTotal?: number | null;
   /** Added to the attempts so far. */

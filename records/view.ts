@@ -1,7 +1,7 @@
 /** A job's rows as everybody sees the job. */
 import { z } from 'zod';
 import { type JobService, type JobView, serviceError, waitingFor } from '../protocol/jobs.js';
-import { fenceKind, sliceWait } from '../protocol/participant.js';
+import { fenceKind, sliceWait, tableCount } from '../protocol/participant.js';
 import type { Prisma } from './generated/client.js';
 
 /** What a view is made of. */
@@ -11,7 +11,7 @@ export const withServices = {
 export type JobRow = Prisma.DeletionJobGetPayload<{ include: typeof withServices }>;
 type ServiceRow = JobRow['services'][number];
 
-const storedCounts = z.array(z.strictObject({ table: z.string(), rows: z.number() }));
+const storedCounts = z.array(tableCount);
 
 export function viewOf(row: JobRow): JobView {
   const services = row.services.map(serviceViewOf);
