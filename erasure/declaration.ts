@@ -34,16 +34,50 @@ export interface Declaration {
   readonly openQuestions?: readonly OpenQuestion[];
 }
 
-/** What becomes of a table's rows. Retention and anonymisation come with an issue of their own. */
-export interface TablePolicy {
-  readonly action: 'delete' | 'keep';
+/** What becomes of a table's rows. */
+export type TablePolicy = RowPolicy & {
   /** How its rows were owned when it was accepted, in the plan's words. Where that has changed since, nothing runs. */
   readonly ownedBy?: string;
   /** Why rows are kept; required reading for a privacy officer, shown in previews. */
   readonly reason?: string;
   /** What happens to user triggers on DELETE. Without a decision such a table is refused. */
   readonly triggers?: 'suppress' | 'fire';
+  /** Columns that no export of a tenant's data may have: hashes of passwords, keys of other systems. */
+  readonly secretColumns?: readonly string[];
+};
+
+/**
+ * `delete`: rows go. `retain`: they leave for a place of their own until a date, with what they refer to. `anonymize`:
+ * they stay and no longer lead to the tenant. `keep`: they stay as they are.
+ */
+export type RowPolicy =
+  | { readonly action: 'delete' | 'keep' }
+  | { readonly action: 'retain'; readonly retention: Retention }
+  | { readonly action: 'anonymize'; readonly columns: Readonly<Record<string, ColumnRule>> };
+
+export type TableAction = RowPolicy['action'];
+
+/** How long rows are retained, from when, and on which ground. */
+export interface Retention {
+  /** As ISO 8601 writes durations: `P10Y`, `P6M`, `PT0S`. */
+  readonly period: string;
+  /**
+   * What the period is counted from: a date or time of the row (where it is null, the deletion), the end of the calendar
+   * year that it lies in, or the deletion itself.
+   */
+  readonly from: 'deletion' | { readonly column: string; readonly endOf?: 'calendar_year' };
+  /** The law or contract that demands it; stands in previews, certificates and in front of every retained row. */
+  readonly ground: string;
 }
+
+/**
+ * What becomes of a column of an anonymized row. `keep` is for columns that look as if they led to a person and do not,
+ * with the reason.
+ */
+export type ColumnRule =
+  | { readonly becomes: 'null' }
+  | { readonly becomes: 'constant'; readonly value: string }
+  | { readonly becomes: 'keep'; readonly reason: string };
 
 /**
  * `owns`: the referenced row owns the referencing one. `reference`: it merely points there; nulled and set back.

@@ -4,6 +4,7 @@ import { readCatalog } from './catalog/read.js';
 import type { Declaration } from './declaration.js';
 import { EngineError } from './engine-types.js';
 import { makePlan } from './plan/make-plan.js';
+import { changes, leaves } from './plan/policy.js';
 import type { Plan, PlannedTable } from './plan/types.js';
 import { rowsOf } from './selection.js';
 import type { Session } from './session/session.js';
@@ -39,19 +40,19 @@ export class PlanSource {
     // The last is a good guess. It may be out of date: then its successor names further tables.
     let plan = this.last?.plan ?? (await this.read(session));
     for (;;) {
-      const missing = deletedTables(plan).filter(({ table }) => !locked.has(table.oid));
+      const missing = changedTables(plan).filter(({ table }) => !locked.has(table.oid));
       if (missing.length === 0 && locked.size > 0) return plan;
       for (const one of missing) {
         await this.lock(session, one);
         locked.add(one.table.oid);
       }
       plan = await this.read(session);
-      if (deletedTables(plan).length === 0) return plan;
+      if (changedTables(plan).length === 0) return plan;
     }
   }
 
-  private async lock(session: Session, { table, label }: PlannedTable): Promise<void> {
-    const about = { table: label, privilege: 'DELETE' };
+  private async lock(session: Session, { table, label, action }: PlannedTable): Promise<void> {
+    const about = { table: label, privilege: action === 'anonymize' ? 'UPDATE' : 'DELETE' };
     try {
       await session.query(`LOCK TABLE ${rowsOf(table)} IN ROW EXCLUSIVE MODE`, [], about);
     } catch (error) {
@@ -62,9 +63,14 @@ export class PlanSource {
   }
 }
 
-/** Tables that rows are deleted from. */
+/** Tables that rows leave, to be retained elsewhere or for good. */
 export function deletedTables(plan: Plan): PlannedTable[] {
-  return plan.tables.filter(({ action }) => action === 'delete');
+  return plan.tables.filter(leaves);
+}
+
+/** Those, and tables whose rows are changed. */
+export function changedTables(plan: Plan): PlannedTable[] {
+  return plan.tables.filter(changes);
 }
 
 /** Throws where the plan says that the deletion cannot run. */

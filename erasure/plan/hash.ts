@@ -17,7 +17,12 @@ export function planHash(
   planned: readonly PlannedTable[],
 ): string {
   const labels = new Map(catalog.tables.map((table) => [table.oid, label(table)]));
-  const policies = new Map(planned.map(({ table, action, triggers }) => [table.oid, { action, triggers }]));
+  const policies = new Map(
+    planned.map(({ table, action, triggers, retention, rules }) => [
+      table.oid,
+      { action, triggers, ...(retention && { retention }), ...(rules && { rules }) },
+    ]),
+  );
   const ownedOids = new Set(owned.map(({ table }) => table.oid));
   const text = canonical({
     format: 1,

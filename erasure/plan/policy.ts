@@ -1,9 +1,19 @@
 /** What the declaration says of a table. */
 import type { CatalogTable } from '../catalog/types.js';
-import type { Declaration, TablePolicy } from '../declaration.js';
+import type { Declaration, TableAction, TablePolicy } from '../declaration.js';
 import { label } from '../quote.js';
 
 export function policyOf(table: CatalogTable, { tables }: Declaration): TablePolicy | undefined {
   const name = [label(table), `${table.schema}.${table.name}`].find((one) => Object.hasOwn(tables, one));
   return name === undefined ? undefined : tables[name];
+}
+
+/** Whether rows leave the table. */
+export function leaves({ action }: { readonly action: TableAction }): boolean {
+  return action === 'delete' || action === 'retain';
+}
+
+/** Whether rows leave the table, or are changed there. */
+export function changes({ action }: { readonly action: TableAction }): boolean {
+  return action !== 'keep';
 }

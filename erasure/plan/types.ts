@@ -1,6 +1,6 @@
 /** A plan: what the engine will do, table by table. Pure data, made from catalog and declaration. */
 import type { Catalog, CatalogTable, ForeignKey } from '../catalog/types.js';
-import type { Declaration } from '../declaration.js';
+import type { ColumnRule, Declaration, Retention, TableAction } from '../declaration.js';
 
 export interface Plan {
   /** SHA-256 over owned tables, columns, keys, triggers and policies, of partition roots. */
@@ -52,8 +52,14 @@ export interface OwnedTable {
 }
 
 export interface PlannedTable extends OwnedTable {
-  readonly action: 'delete' | 'keep';
+  readonly action: TableAction;
   readonly triggers: 'none' | 'suppress' | 'fire';
+  /** Of `retain`: how long, from when, and why. */
+  readonly retention?: Retention;
+  /** Of `anonymize`: what becomes of which column. */
+  readonly rules?: Readonly<Record<string, ColumnRule>>;
+  /** Labels of retained tables whose rows may refer to rows of this one, over any number of hops. */
+  readonly retainedWith?: readonly string[];
 }
 
 export type Ownership =

@@ -1,6 +1,7 @@
 /** In which order tables are deleted from, and which of them in one statement. */
 import type { ForeignKey } from '../catalog/types.js';
 import { components, edgesOf } from './graph.js';
+import { leaves } from './policy.js';
 import type { PlannedTable, Unit } from './types.js';
 
 const ACTING: ReadonlySet<ForeignKey['onDelete']> = new Set(['cascade', 'set_null', 'set_default']);
@@ -10,7 +11,7 @@ const ACTING: ReadonlySet<ForeignKey['onDelete']> = new Set(['cascade', 'set_nul
  * of one would change or remove rows of the other before they are archived.
  */
 export function unitsOf(tables: readonly PlannedTable[], foreignKeys: readonly ForeignKey[]): Unit[] {
-  const deleted = tables.filter(({ action }) => action === 'delete').map(({ table }) => table.oid);
+  const deleted = tables.filter(leaves).map(({ table }) => table.oid);
   const among = new Set(deleted);
   const keys = foreignKeys.filter(
     (key) => key.enforced && among.has(key.childOid) && among.has(key.parentOid),

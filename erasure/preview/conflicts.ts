@@ -2,7 +2,8 @@
 import type pg from 'pg';
 import type { CatalogTable, ForeignKey } from '../catalog/types.js';
 import { keyLabel } from '../plan/ownership.js';
-import type { OwnedTable, Plan, PlanFinding } from '../plan/types.js';
+import { leaves } from '../plan/policy.js';
+import type { OwnedTable, Plan, PlanFinding, PlannedTable } from '../plan/types.js';
 import { label, shown } from '../quote.js';
 import { notOwnedRows, refersToOwned, rowsOf } from '../selection.js';
 import { countEach } from './counts.js';
@@ -41,8 +42,9 @@ export function findingsFrom(checks: readonly Check[], counts: readonly number[]
 
 export function conflictChecks(plan: Plan): Check[] {
   const tables = new Map(plan.catalog.tables.map((table) => [table.oid, table]));
-  const deleted = new Map(
-    plan.tables.flatMap((one) => (one.action === 'delete' ? [[one.table.oid, one] as const] : [])),
+  const deleted = new Map(plan.tables.filter(leaves).map((one) => [one.table.oid, one]));
+  const unlinked = new Map(
+    plan.tables.flatMap((one) => (one.action === 'anonymize' ? [[one.table.oid, one] as const] : [])),
   );
   const nulled = new Set(plan.references.map(({ key }) => key.oid));
   return plan.catalog.foreignKeys.flatMap((key): Check[] => {
@@ -52,13 +54,19 @@ export function conflictChecks(plan: Plan): Check[] {
     // No constraint keeps such rows from pointing nowhere.
     if (key.soft !== undefined) return [];
     if (!canRead(child) || !isReadable(plan, key.parentOid)) return [];
-    const goes = deleted.get(key.childOid);
+    const forgets = unlinked.get(key.childOid);
+    const goes = deleted.get(key.childOid) ?? (forgets && forgetsKey(forgets, key) ? forgets : undefined);
     if (goes !== undefined && (owns(goes, key) || cannotDisagree(goes, parent, key))) return [];
     if (goes !== undefined && !isReadable(plan, key.childOid)) return [];
     const stays = goes === undefined ? '' : ` AND ${notOwnedRows(plan, key.childOid, 't')}`;
     const source = `${rowsOf(child)} AS t WHERE ${refersToOwned(plan, key, 't')}${stays}`;
     return [{ source, finding: (rows) => conflict(key, child, parent.table, rows) }];
   });
+}
+
+/** The tenant's own rows stay there, and refer no more. */
+function forgetsKey({ rules = {} }: PlannedTable, { childColumns }: ForeignKey): boolean {
+  return childColumns.some((column) => rules[column]?.becomes === 'null');
 }
 
 /** What refers to the tenant's rows by such a key is the tenant's for that very reason. */

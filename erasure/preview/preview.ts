@@ -1,6 +1,8 @@
 /** What a deletion would do to one tenant, without doing it: rows per table, and rows that stand in the way. */
 import type pg from 'pg';
 import type { Preview } from '../engine-types.js';
+import { leaves } from '../plan/policy.js';
+import { termsOf } from '../plan/terms.js';
 import type { Plan } from '../plan/types.js';
 import { ownedRows, rowsOf } from '../selection.js';
 import { conflictChecks, findingsFrom } from './conflicts.js';
@@ -24,16 +26,14 @@ export async function previewTenant(client: pg.ClientBase, plan: Plan, tenantId:
     tenantId,
   );
   const rowsByTable = new Map(counted.map(({ table }, place) => [table.oid, counts[place] ?? 0]));
-  const tables = plan.tables.map(({ table, label, action, ownedBy }) => ({
-    table: label,
-    action,
-    rows: rowsByTable.get(table.oid) ?? 0,
-    ownedBy,
+  const tables = plan.tables.map((one) => ({
+    ...termsOf(one),
+    rows: rowsByTable.get(one.table.oid) ?? 0,
   }));
   return {
     tenantId,
     planHash: plan.hash,
-    totalRows: tables.reduce((sum, { action, rows }) => (action === 'delete' ? sum + rows : sum), 0),
+    totalRows: tables.filter(leaves).reduce((sum, { rows }) => sum + rows, 0),
     tables,
     findings: [...findingsFrom(checks, counts.slice(counted.length)), ...plan.findings],
   };

@@ -1,5 +1,6 @@
 /** Rows that belong to the tenant and to somebody else as well, along different keys. */
 import { isRequired, keyLabel } from '../plan/ownership.js';
+import { leaves } from '../plan/policy.js';
 import { columnLabel } from '../plan/soft-references.js';
 import type { Ownership, Plan, PlanFinding, PlannedTable } from '../plan/types.js';
 import { ident, shown } from '../quote.js';
@@ -11,10 +12,7 @@ import { isReadable } from './readable.js';
 /** A row goes if any of its owners goes: where another owner stays, somebody ought to know. */
 export function sharedRowChecks(plan: Plan): Check[] {
   return plan.tables
-    .filter(
-      ({ table, action, ownership }) =>
-        action === 'delete' && ownership.length > 1 && isReadable(plan, table.oid),
-    )
+    .filter((one) => leaves(one) && one.ownership.length > 1 && isReadable(plan, one.table.oid))
     .flatMap((planned) => planned.ownership.flatMap((one) => checkOf(plan, planned, one)));
 }
 

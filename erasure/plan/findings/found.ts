@@ -2,6 +2,7 @@
 import type { CatalogTable } from '../../catalog/types.js';
 import type { Declaration, SoftReference } from '../../declaration.js';
 import type { AmbiguousKey } from '../ownership.js';
+import { leaves } from '../policy.js';
 import type { Plan, PlanFinding, PlannedTable } from '../types.js';
 
 export interface Found extends Omit<Plan, 'hash' | 'units' | 'fastPath' | 'findings'> {
@@ -17,8 +18,9 @@ export function finding(severity: PlanFinding['severity'], facts: Facts): PlanFi
   return { severity, table: null, privilege: null, ...facts };
 }
 
+/** Tables that rows leave. */
 export function deletedTables({ tables }: Pick<Found, 'tables'>): PlannedTable[] {
-  return tables.filter(({ action }) => action === 'delete');
+  return tables.filter(leaves);
 }
 
 export function tablesByOid({ catalog }: Found): ReadonlyMap<number, CatalogTable> {
