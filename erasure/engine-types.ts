@@ -1,14 +1,26 @@
 /** What the engine answers. The service server maps these to the wire; nothing here knows HTTP. */
+import type { TableDigest } from './digest/types.js';
+import type { Retention, TableAction } from './declaration.js';
 import type { PlanFinding } from './plan/types.js';
 
 export type Target = 'staged' | 'restored' | 'purged';
 export type LedgerState = 'absent' | 'staging' | 'staged' | 'restoring' | 'restored' | 'purging' | 'purged';
 
+/** What is done with a table's rows, and why. */
+export interface TableTerms {
+  readonly table: string;
+  readonly action: TableAction;
+  readonly ownedBy: string;
+  readonly retention?: Retention;
+  /** Retained tables whose rows may refer to rows of this one, which are retained with them. */
+  readonly retainedWith?: readonly string[];
+}
+
 export interface Preview {
   readonly tenantId: string;
   readonly planHash: string;
   readonly totalRows: number;
-  readonly tables: readonly { table: string; action: 'delete' | 'keep'; rows: number; ownedBy: string }[];
+  readonly tables: readonly (TableTerms & { rows: number })[];
   /** The plan's findings and those of this tenant's rows (conflicting references). */
   readonly findings: readonly PlanFinding[];
 }
@@ -65,7 +77,7 @@ export interface Verification {
 
 export interface EngineManifest {
   readonly planHash: string;
-  readonly tables: readonly { table: string; action: 'delete' | 'keep'; ownedBy: string }[];
+  readonly tables: readonly TableTerms[];
   readonly unacceptedTables: readonly string[];
   readonly findings: readonly PlanFinding[];
   readonly openJobs: readonly { tenantId: string; jobId: string; state: LedgerState }[];

@@ -8,6 +8,8 @@ import { exportRows } from './export/export.js';
 import { absentStatus, statusOf } from './ledger/record.js';
 import { LedgerStore } from './ledger/store.js';
 import { PlanSource } from './plan-source.js';
+import { withDefaults } from './limits.js';
+import { termsOf } from './plan/terms.js';
 import { previewTenant } from './preview/preview.js';
 import { diagnose } from './restore/diagnose.js';
 import { type EngineLogger, Sessions } from './session/session.js';
@@ -81,7 +83,7 @@ export function createEngine(options: EngineOptions): Engine {
           const plan = await context.plans.read(session);
           return {
             planHash: plan.hash,
-            tables: plan.tables.map(({ label, action, ownedBy }) => ({ table: label, action, ownedBy })),
+            tables: plan.tables.map(termsOf),
             unacceptedTables: plan.unacceptedTables,
             findings: plan.findings,
             // Without Lethe's schema the findings say so, and there are no jobs.
