@@ -112,6 +112,8 @@ export interface Engine {
   manifest(): Promise<EngineManifest>;
   /** NDJSON lines, `{"table": …, "row": {…}}`, live rows or, with a job, its archive; constant memory. */
   exportRows(tenantId: string, jobId: string | null): AsyncIterable<string>;
+  /** Lifts the tombstones of the tenant's jobs, none of which may be open; gives how many there were. */
+  releaseTombstones(tenantId: string): Promise<number>;
   /** Whether the database answers and Lethe's schema is there. */
   ready(): Promise<void>;
   close(): Promise<void>;

@@ -6,6 +6,7 @@ import { type Engine, EngineError, type EngineLimits } from './engine-types.js';
 import { engineError, LockTimeout } from './errors.js';
 import { exportRows } from './export/export.js';
 import { absentStatus, statusOf } from './ledger/record.js';
+import { releaseTombstones } from './ledger/release.js';
 import { LedgerStore } from './ledger/store.js';
 import { PlanSource } from './plan-source.js';
 import { withDefaults } from './limits.js';
@@ -91,6 +92,12 @@ export function createEngine(options: EngineOptions): Engine {
             breakGlass: plan.catalog.letheSchema.usage ? await context.ledger.breakGlass(session) : [],
           };
         }),
+      ),
+    releaseTombstones: (tenantId) =>
+      told(() =>
+        sessions.transaction(reading(), (session) =>
+          releaseTombstones(context.ledger, session, key(tenantId)),
+        ),
       ),
     async *exportRows(tenantId, jobId) {
       try {

@@ -44,6 +44,7 @@ const CHANGING: readonly ProblemCode[] = [
 export const CODES_OF_CALLS: Readonly<Partial<Record<CallName, readonly ProblemCode[]>>> = {
   advance: [...CHANGING, 'past_pivot', 'plan_drift', 'restore_conflict', 'target_unsupported'],
   deleteNow: CHANGING,
+  releaseTombstones: ['other_job_open', 'privilege_missing'],
   tenant: ['tenant_unknown', 'already_erased'],
   suspend: ['tenant_unknown', 'already_erased', 'state_conflict'],
   admins: ['tenant_unknown', 'already_erased'],
@@ -61,6 +62,7 @@ export const LEVELS: Readonly<Record<CallName, 'simple' | 'full' | 'directory'>>
   status: 'full',
   retained: 'full',
   eraseDue: 'full',
+  releaseTombstones: 'full',
   tenant: 'directory',
   suspend: 'directory',
   admins: 'directory',
@@ -81,6 +83,7 @@ const SCHEMAS = {
   RetainedPage: participant.retainedPage,
   EraseDueRequest: participant.eraseDueRequest,
   ErasedDue: participant.erasedDue,
+  TombstonesReleased: participant.tombstonesReleased,
   DirectoryTenant: directory.directoryTenant,
   SuspensionRequest: directory.suspensionRequest,
   SuspensionState: directory.suspensionState,

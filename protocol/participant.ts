@@ -217,6 +217,13 @@ export const verification = z.strictObject({
 });
 export type Verification = z.infer<typeof verification>;
 
+export const tombstonesReleased = z.strictObject({
+  tenant_id: tenantId,
+  service_name: serviceName,
+  released: rowCount.describe('Tombstones that were lifted now'),
+});
+export type TombstonesReleased = z.infer<typeof tombstonesReleased>;
+
 export const fenceKind = z.enum(['trigger', 'application', 'none']);
 export type FenceKind = z.infer<typeof fenceKind>;
 

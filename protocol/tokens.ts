@@ -26,7 +26,7 @@ const claimsSchema = z.object({
   action: z.enum(TOKEN_ACTIONS),
   tenant_id: tenantId.optional(),
   job_id: jobId.optional(),
-  /** With `purged` only: an open job that the records do not know, whose archive goes with the rest. */
+  /** With `staged` or `purged`: an open job that the records do not know, whose archive this one takes over. */
   supersedes_job_id: jobId.optional(),
   /** The user whom the call is about, where it is about one. */
   sub: z.string().min(1).max(200).optional(),

@@ -37,13 +37,14 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
             errors: [{ path: 'body.plan_hash', message: 'is needed at the target staged' }],
           });
         }
-        const supersedes = body.target === 'purged' ? claims.supersedes_job_id : undefined;
+        const supersedes = body.target === 'restored' ? undefined : claims.supersedes_job_id;
         const status = await engine.advance({
           tenantId: params.tenant_id,
           jobId: params.job_id,
           target: body.target,
           timeBudgetMs: body.time_budget_ms,
           ...(body.plan_hash !== undefined && { planHash: body.plan_hash }),
+          ...(body.digests !== undefined && { digests: body.digests }),
           ...(supersedes !== undefined && { supersedesJobId: supersedes }),
         });
         return wireStatus(name, params, status);
@@ -74,6 +75,11 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
           }
         }
       },
+      releaseTombstones: async ({ params: { tenant_id } }) => ({
+        tenant_id,
+        service_name: name,
+        released: await engine.releaseTombstones(tenant_id),
+      }),
       status: async ({ params }) =>
         wireStatus(name, params, await engine.status(params.tenant_id, params.job_id)),
       verification: async ({ params: { tenant_id }, query: { job_id = null } }) =>
@@ -158,6 +164,7 @@ function wireStatus(service: string, { tenant_id, job_id }: Named, status: Ledge
       possible: status.restorable.possible,
       reasons: [...status.restorable.reasons],
     },
+    ...(status.digests && { digests: [...status.digests] }),
   };
 }
 

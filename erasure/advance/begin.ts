@@ -3,6 +3,7 @@ import type { EngineContext, Slice } from '../context.js';
 import { type AdvanceRequest, EngineError, type LedgerState } from '../engine-types.js';
 import { TryAgain } from '../errors.js';
 import type { LedgerRow } from '../ledger/record.js';
+import { rehomed } from '../ledger/rehome.js';
 import type { Plan } from '../plan/types.js';
 import { assertRunnable, assertSamePlan, deletedTables } from '../plan-source.js';
 import { conflictsOf } from '../preview/conflicts.js';
@@ -53,7 +54,8 @@ async function inherit(
   if (row === null) return;
   const counts = { ...row.counts };
   for (const [table, rows] of Object.entries(other.counts)) counts[table] = (counts[table] ?? 0) + rows;
-  const { archives, savedReferences } = other;
+  // Written in another database, its tables are known here by their names alone.
+  const { archives, savedReferences } = await rehomed(session, other);
   await context.ledger.update(session, row.id, { counts, archives, savedReferences });
 }
 

@@ -218,6 +218,17 @@ export class LedgerStore {
     );
   }
 
+  /** Of every job of the tenant that is not open; gives how many. */
+  async liftEndedTombstones(session: Session, tenantId: string): Promise<number> {
+    const { rowCount } = await session.query(
+      `DELETE FROM ${this.tombstones} WHERE ${this.ofTenant} AND job_id NOT IN
+         (SELECT job_id FROM ${this.ledger} WHERE ${this.ofTenant} AND state = ANY ($2::text[]))`,
+      [tenantId, OPEN_STATES],
+      { table: this.tombstones, privilege: 'DELETE' },
+    );
+    return rowCount ?? 0;
+  }
+
   async liftTombstone(session: Session, tenantId: string, jobId: string): Promise<void> {
     await session.query(`DELETE FROM ${this.tombstones} WHERE ${this.ofTenant} AND job_id = $2`, [
       tenantId,

@@ -97,6 +97,13 @@ export function purge(database: TenantDatabase, tenantId: string, jobId: string)
   });
 }
 
+/** The id may be given to somebody new: what was done with it before stays in the ledger. */
+export async function releaseTombstone(tables: Tables, tenantId: string): Promise<number> {
+  checkTenantId(tenantId);
+  const { count } = await tables.tenantTombstone.deleteMany({ where: { tenantId } });
+  return count;
+}
+
 export async function status(
   tables: Tables,
   service: string,

@@ -74,6 +74,10 @@ export function tenantParticipant({ name, ...options }: TenantParticipantOptions
           open_jobs: [],
         };
       },
+      async releaseTombstones({ params: { tenant_id: tenantId } }) {
+        const released = await deletion.releaseTombstone(tables, tenantId);
+        return { tenant_id: tenantId, service_name: name, released };
+      },
       tenant: ({ params }) => readTenant(tables, params.tenant_id),
       suspend: ({ params, body }) => setSuspension(database, params.tenant_id, body.job_id, body.suspended),
       async admins({ params: { tenant_id: tenantId } }) {
