@@ -70,7 +70,8 @@ export function agreementSteps(parts: Parts) {
       const job = await parts.openJob(jobId);
       return tryService(parts, job, service, async ({ call }) => {
         const params = { tenant_id: job.tenant_id, job_id: jobId };
-        const { state } = await call('status', { params }, { timeoutMs: SHORT_CALL_MS });
+        const query = { restorable: 'false' } as const;
+        const { state } = await call('status', { params, query }, { timeoutMs: SHORT_CALL_MS });
         const wentBack = state === 'restoring' || state === 'restored';
         const problem = new Problem(
           'state_conflict',

@@ -46,7 +46,7 @@ export interface LedgerStatus {
   readonly stagedAt: Date | null;
   readonly restoredAt: Date | null;
   readonly purgedAt: Date | null;
-  /** Null where there is nothing to restore. */
+  /** Null where there is nothing to restore, or nobody asked: `advance` does not. */
   readonly restorable: { possible: boolean; reasons: readonly string[] } | null;
 }
 
@@ -107,7 +107,8 @@ export interface EngineLimits {
 export interface Engine {
   preview(tenantId: string): Promise<Preview>;
   advance(request: AdvanceRequest): Promise<LedgerStatus>;
-  status(tenantId: string, jobId: string): Promise<LedgerStatus>;
+  /** Finding out whether a restore would work takes time by rows; `restorable: false` leaves it. */
+  status(tenantId: string, jobId: string, options?: { readonly restorable?: boolean }): Promise<LedgerStatus>;
   verify(tenantId: string, jobId: string | null): Promise<Verification>;
   manifest(): Promise<EngineManifest>;
   /** NDJSON lines, `{"table": …, "row": {…}}`, live rows or, with a job, its archive; constant memory. */

@@ -68,12 +68,12 @@ export function createEngine(options: EngineOptions): Engine {
         };
         return advance(context, slice, request);
       }),
-    status: (tenantId, jobId) =>
+    status: (tenantId, jobId, { restorable = true } = {}) =>
       told(() =>
         sessions.session({ ...reading(), jobId, statementTimeoutMs: READ_WITHIN_MS }, async (session) => {
           const row = await context.ledger.find(session, key(tenantId), jobId, false);
           if (row === null) return absentStatus(key(tenantId), jobId);
-          return statusOf(row, await diagnose(context, session, row));
+          return statusOf(row, restorable ? await diagnose(context, session, row) : null);
         }),
       ),
     verify: (tenantId, jobId) =>

@@ -41,6 +41,12 @@ const tenantParams = z.strictObject({ tenant_id: tenantId });
 const jobParams = z.strictObject({ tenant_id: tenantId, job_id: jobId });
 const optionalJob = z.strictObject({ job_id: jobId.optional() });
 const nothing = z.strictObject({});
+const statusQuery = z.strictObject({
+  restorable: z
+    .enum(['true', 'false'])
+    .optional()
+    .describe('`false`: whether a restore would work need not be found out, which takes time by rows'),
+});
 
 /** `action` is what the token has to allow; null where the body's `target` says it. */
 export const CALLS = {
@@ -83,7 +89,7 @@ export const CALLS = {
     action: 'status',
     summary: "The ledger's row",
     params: jobParams,
-    query: nothing,
+    query: statusQuery,
     body: null,
     answer: participant.deletionStatus,
     role: 'participant',

@@ -167,7 +167,9 @@ export const deletionStatus = z.strictObject({
   restorable: z
     .strictObject({ possible: z.boolean(), reasons: z.array(z.string().max(1000)).max(100) })
     .nullable()
-    .describe('Whether a restore would work now, and why not. Null where there is nothing to restore'),
+    .describe(
+      'Whether a restore would work now, and why not. Null where there is nothing to restore, or nobody asked',
+    ),
   digests: z
     .array(tableDigest)
     .max(5000)

@@ -80,8 +80,12 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
         service_name: name,
         released: await engine.releaseTombstones(tenant_id),
       }),
-      status: async ({ params }) =>
-        wireStatus(name, params, await engine.status(params.tenant_id, params.job_id)),
+      status: async ({ params, query }) =>
+        wireStatus(
+          name,
+          params,
+          await engine.status(params.tenant_id, params.job_id, { restorable: query.restorable !== 'false' }),
+        ),
       verification: async ({ params: { tenant_id }, query: { job_id = null } }) =>
         wireVerification(name, { tenant_id, job_id }, await engine.verify(tenant_id, job_id)),
       manifest: async (): Promise<Manifest> => {

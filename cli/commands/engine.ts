@@ -87,7 +87,8 @@ async function reached(
       progress.at(status, totalRows);
       status = await engine.advance(request);
     }
-    return status;
+    // Whether it could come back is told only where somebody asks.
+    return target === 'staged' ? await engine.status(tenantId, job) : status;
   } finally {
     progress.end();
   }

@@ -4,7 +4,6 @@ import type { EngineContext, Slice } from '../context.js';
 import type { AdvanceRequest, LedgerStatus, Waiting } from '../engine-types.js';
 import { engineError, LockTimeout, repetitionOf, TryAgain } from '../errors.js';
 import { absentStatus, type LedgerRow, statusOf } from '../ledger/record.js';
-import { diagnose } from '../restore/diagnose.js';
 import { waitForOlder } from '../stage/wait.js';
 import { type StepResult, step } from './step.js';
 
@@ -77,8 +76,7 @@ async function answer(context: EngineContext, slice: Slice, wait: Wait | null): 
     const row = noted ?? (await context.ledger.find(session, tenantId, jobId, false));
     const waiting = wait && { ...wait, since: sinceOf(row, wait) };
     if (row === null) return absentStatus(tenantId, jobId, waiting);
-    const restorable = row.state === 'staged' ? await diagnose(context, session, row) : null;
-    return statusOf(row, restorable, waiting ?? row.waiting);
+    return statusOf(row, null, waiting ?? row.waiting);
   });
 }
 

@@ -41,7 +41,8 @@ describe.each([
       const { totalRows } = await engine.preview(ONE);
       const staged = await reach(engine, job, 'staged');
       expect(staged.rowsDone).toBe(totalRows);
-      expect(staged.restorable).toEqual({ possible: true, reasons: [] });
+      const { restorable } = await engine.status(ONE, job.jobId);
+      expect(restorable).toEqual({ possible: true, reasons: [] });
       expect((await engine.verify(ONE, job.jobId)).tables.every(({ liveRows }) => liveRows === 0)).toBe(true);
       const restored = await reach(engine, job, 'restored');
       expect(restored.rowsDone).toBe(totalRows);
