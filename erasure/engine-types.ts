@@ -1,6 +1,7 @@
 /** What the engine answers. The service server maps these to the wire; nothing here knows HTTP. */
-import type { TableDigest } from './digest/types.js';
+
 import type { Retention, TableAction } from './declaration.js';
+import type { TableDigest } from './digest/types.js';
 import type { PlanFinding } from './plan/types.js';
 
 export type Target = 'staged' | 'restored' | 'purged';
@@ -48,6 +49,8 @@ export interface LedgerStatus {
   readonly purgedAt: Date | null;
   /** Null where there is nothing to restore, or nobody asked: `advance` does not. */
   readonly restorable: { possible: boolean; reasons: readonly string[] } | null;
+  /** Of what was archived, once all of it was digested. */
+  readonly digests?: readonly TableDigest[];
 }
 
 export interface AdvanceRequest {
@@ -57,6 +60,8 @@ export interface AdvanceRequest {
   /** Required at `staged` only. */
   readonly planHash?: string;
   readonly timeBudgetMs: number;
+  /** At `staged`: digest the archive, too. At `purged` it is digested unless this is false. */
+  readonly digests?: boolean;
   /** Somebody goes round the platform, and says why. Written into the ledger with the first step that is taken. */
   readonly breakGlass?: { readonly reason: string; readonly by: string };
   /** At `purged` only: an open job of this tenant that the records do not know, whose archive goes with the rest. */
@@ -101,6 +106,16 @@ export interface EngineLimits {
   readonly lockTimeoutMs: number;
   /** Cap of one statement or transaction that cannot be cut. */
   readonly longestTransactionMs: number;
+  /** How long a chunk should take: its size follows. */
+  readonly chunkMs?: number;
+  /** A tenant's rows are moved in one transaction, unless that takes longer: then in chunks. */
+  readonly singleTransactionMs?: number;
+  /** The same, told beforehand: rows, as PostgreSQL estimates them. */
+  readonly singleTransactionRows?: number;
+  /** Write-ahead log that moving rows may fill a database's server with; null: as much as it likes. */
+  readonly walBytesPerSecond?: number | null;
+  /** How many transactions of engines may move rows in one database at once, of whatever process. */
+  readonly concurrentWork?: number;
 }
 
 /** The engine over one participant's database. Every method may throw `EngineError`. */

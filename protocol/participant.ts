@@ -112,7 +112,7 @@ export const deletionRequest = z.strictObject({
     .boolean()
     .optional()
     .describe(
-      'At staged: digest the archive before 200 is answered, also where it is staged already. At purged it is digested before it is dropped, unless this is false',
+      'At staged: digest the archive, also where it is staged already; asked again until the answer has `digests`. At purged it is digested before it is dropped, unless this is false',
     ),
 });
 export type DeletionRequest = z.input<typeof deletionRequest>;
@@ -302,6 +302,11 @@ export const retainedPage = z.strictObject({
 export type RetainedPage = z.infer<typeof retainedPage>;
 
 export const eraseDueRequest = z.strictObject({
+  run_id: z
+    .uuid()
+    .describe(
+      'Names this run: the same again goes on, and is told all that it has erased, also by a lost answer',
+    ),
   before: timestamp.describe('Erases rows that were due by then, and never such as are not due yet'),
   except_tenants: z.array(tenantId).max(10_000).default([]).describe('Tenants under a legal hold'),
   except_jobs: z.array(jobId).max(10_000).default([]).describe('Jobs whose retained rows stay, likewise'),

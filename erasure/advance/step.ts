@@ -1,5 +1,6 @@
 /** One step of a job: a transaction that does some work and notes it in the ledger, or neither. */
 import type { EngineContext, Slice } from '../context.js';
+import { digestStep } from '../digest/digest.js';
 import { type AdvanceRequest, EngineError, type LedgerState } from '../engine-types.js';
 import { sqlstateOf, TryAgain } from '../errors.js';
 import { rehomed } from '../ledger/rehome.js';
@@ -75,7 +76,10 @@ async function stepIn(
 ): Promise<StepResult> {
   const row = await context.ledger.find(session, slice.tenantId, slice.jobId, true);
   const answer = TRANSITIONS[row?.state ?? 'absent'][request.target];
-  if (answer === 'done') return { kind: 'end' };
+  if (answer === 'done') {
+    const asked = request.target === 'staged' && request.digests === true && row !== null;
+    return { kind: asked && (await digestStep(context, session, row, true)) ? 'again' : 'end' };
+  }
   if (typeof answer === 'string') throw refused(answer, row?.state ?? 'absent', request);
   if (row === null) return begin(context, session, slice, request, answer.go);
   if (!row.sameDatabase) {
@@ -94,9 +98,10 @@ async function stepIn(
     await context.ledger.takeHorizon(session, row.id);
     return { kind: 'again' };
   }
-  return request.target === 'staged'
-    ? stageStep(context, session, row, row.horizon, request.planHash, fast)
-    : purgeStep(context, session, row, row.horizon);
+  if (request.target === 'purged') return purgeStep(context, session, row, row.horizon, request.digests);
+  const result = await stageStep(context, session, row, row.horizon, request.planHash, fast);
+  // What is staged may have to be digested yet.
+  return result.kind === 'end' && request.digests === true ? { kind: 'again' } : result;
 }
 
 function refused(

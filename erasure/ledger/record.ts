@@ -1,4 +1,7 @@
 /** The ledger's row. */
+import type { Progress } from '../chunks/progress.js';
+import { tableDigests } from '../digest/lanes.js';
+import type { Digests } from '../digest/types.js';
 import type { LedgerState, LedgerStatus, Waiting } from '../engine-types.js';
 
 /** A column as it was at stage: by number, which a rename does not change, and by name, which a dump keeps. */
@@ -54,12 +57,16 @@ export interface LedgerRow {
   /** Rows by table, as people write its name. */
   readonly counts: Readonly<Record<string, number>>;
   readonly rowsTotal: number | null;
+  /** How far rows have been moved, or moved back, in chunks; null: not in chunks. */
+  readonly progress: Progress | null;
   readonly horizon: string | null;
   readonly horizonPassed: boolean;
   readonly waiting: Waiting | null;
   /** Relations whose statistics or contents still have to be refreshed; null before that begins. */
   readonly upkeep: readonly number[] | null;
   readonly notDone: readonly string[];
+  /** Of the archives, as far as they were taken; they outlive the archives. */
+  readonly digests: Digests | null;
   readonly movedAt: Date | null;
   readonly stagedAt: Date | null;
   readonly restoredAt: Date | null;
@@ -70,7 +77,11 @@ export type Restorable = LedgerStatus['restorable'];
 
 /** The row as the engine answers with it. */
 export function statusOf(row: LedgerRow, restorable: Restorable, waiting = row.waiting): LedgerStatus {
-  const rowsDone = Object.values(row.counts).reduce((sum, rows) => sum + rows, 0);
+  const digests = tableDigests(row.digests, row.archives);
+  const moved = Object.values(row.counts).reduce((sum, rows) => sum + rows, 0);
+  // Of a restore: what is back.
+  const archived = row.archives.reduce((sum, { rows }) => sum + rows, 0);
+  const rowsDone = row.state === 'restoring' ? Math.max(0, moved - archived) : moved;
   return {
     tenantId: row.tenantId,
     jobId: row.jobId,
@@ -84,6 +95,7 @@ export function statusOf(row: LedgerRow, restorable: Restorable, waiting = row.w
     restoredAt: row.restoredAt,
     purgedAt: row.purgedAt,
     restorable,
+    ...(digests && { digests }),
   };
 }
 

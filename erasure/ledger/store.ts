@@ -1,5 +1,7 @@
 /** The ledger and the tombstones in the database. */
+import type { Progress } from '../chunks/progress.js';
 import type { Declaration } from '../declaration.js';
+import type { Digests } from '../digest/types.js';
 import type { BrokenGlass, LedgerState, Waiting } from '../engine-types.js';
 import { LEDGER, TOMBSTONES } from '../install/ledger-sql.js';
 import { qualified } from '../quote.js';
@@ -14,8 +16,10 @@ export interface LedgerChange {
   readonly savedReferences?: readonly SavedReference[];
   readonly counts?: Readonly<Record<string, number>>;
   readonly rowsTotal?: number;
+  readonly progress?: Progress | null;
   readonly upkeep?: readonly number[] | null;
   readonly notDone?: readonly string[];
+  readonly digests?: Digests;
   readonly waiting?: Waiting | null;
   /** `now`: set to the time of this transaction. */
   readonly movedAt?: 'now';
@@ -52,8 +56,8 @@ export class LedgerStore {
     return `id::text, tenant_id::text AS "tenantId", job_id::text AS "jobId", state, plan_hash AS "planHash",
       database_oid = ${THIS_DATABASE}
         AND COALESCE(system_identifier = ${THIS_CLUSTER}, true) AS "sameDatabase",
-      archives, saved_references AS "savedReferences", counts, rows_total::float8 AS "rowsTotal",
-      horizon::text, horizon_passed_at IS NOT NULL AS "horizonPassed", waiting, upkeep, not_done AS "notDone",
+      archives, saved_references AS "savedReferences", counts, rows_total::float8 AS "rowsTotal", progress,
+      horizon::text, horizon_passed_at IS NOT NULL AS "horizonPassed", waiting, upkeep, not_done AS "notDone", digests,
       moved_at AS "movedAt", staged_at AS "stagedAt", restored_at AS "restoredAt", purged_at AS "purgedAt"`;
   }
 
@@ -156,8 +160,10 @@ export class LedgerStore {
     if (change.savedReferences) set('saved_references', JSON.stringify(change.savedReferences));
     if (change.counts) set('counts', JSON.stringify(change.counts));
     if (change.rowsTotal !== undefined) set('rows_total', change.rowsTotal);
+    if (change.progress !== undefined) set('progress', change.progress && JSON.stringify(change.progress));
     if (change.upkeep !== undefined) set('upkeep', change.upkeep && JSON.stringify(change.upkeep));
     if (change.notDone) set('not_done', JSON.stringify(change.notDone));
+    if (change.digests) set('digests', JSON.stringify(change.digests));
     set('waiting', change.waiting ? JSON.stringify(change.waiting) : null);
     if (change.movedAt) assignments.push('moved_at = now()');
     if (change.stagedAt) assignments.push('staged_at = now()');
@@ -179,7 +185,7 @@ export class LedgerStore {
   async moveHere(session: Session, row: LedgerRow): Promise<void> {
     await session.query(
       `UPDATE ${this.ledger} SET archives = $2, saved_references = $3, horizon = NULL, horizon_passed_at = NULL,
-              upkeep = NULL, database_oid = ${THIS_DATABASE}, system_identifier = ${THIS_CLUSTER} WHERE id = $1`,
+              upkeep = NULL, progress = progress - 'at', database_oid = ${THIS_DATABASE}, system_identifier = ${THIS_CLUSTER} WHERE id = $1`,
       [row.id, JSON.stringify(row.archives), JSON.stringify(row.savedReferences)],
     );
   }

@@ -2,6 +2,7 @@
 import type { StepResult } from '../advance/step.js';
 import { dropArchives } from '../archive/tables.js';
 import type { EngineContext } from '../context.js';
+import { digestBeforeDrop } from '../digest/before-drop.js';
 import type { LedgerRow } from '../ledger/record.js';
 import type { Plan } from '../plan/types.js';
 import { assertRunnable } from '../plan-source.js';
@@ -19,6 +20,7 @@ export async function purgeStep(
   session: Session,
   row: LedgerRow,
   horizon: string,
+  digests = true,
 ): Promise<StepResult> {
   if (row.movedAt === null) {
     const { counts } = await sweep(context, session, row);
@@ -29,6 +31,7 @@ export async function purgeStep(
   // Set once a sweep after the wait has found nothing.
   if (row.upkeep === null) return sweepUntilClean(context, session, row);
   if (row.archives.length + row.savedReferences.length > 0) {
+    if (digests && (await digestBeforeDrop(context, session, row))) return { kind: 'again' };
     await dropSome(context, session, row);
     return { kind: 'again' };
   }

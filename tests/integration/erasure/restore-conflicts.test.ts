@@ -176,6 +176,7 @@ describe.each([
     it('is counted, exported and only then dropped', async () => {
       const lines: string[] = [];
       for await (const line of engine.exportRows(TENANT, job.jobId)) lines.push(line);
+      expect(JSON.parse(lines.shift() ?? '')).toMatchObject({ export: { tables: expect.any(Array) } });
       expect(lines.length).toBe(SMALL_TOTAL);
       const note = lines.map((line) => JSON.parse(line)).find(({ table }) => table === 'small.notes');
       expect(note).toEqual({
