@@ -1,6 +1,10 @@
-/** Who did what, and when. Written in the transaction of what it tells, and never changed. */
+/** Who did what, and when. Written in the transaction of what it tells, into a chain, and never changed. */
 import { z } from 'zod';
+import { type AuditEntry, entryHash } from '../proof/audit-chain.js';
 import type { Client, Database } from './database.js';
+import type { Prisma } from './generated/client.js';
+import { userIdsOf } from './pseudonyms.js';
+import { lockChain, pseudonymOf } from './sql.js';
 import type { Actor, AuditEvent, Records } from './types.js';
 
 /** What the records themselves tell; others name what they tell in the same way. */
@@ -15,24 +19,51 @@ export type JobAction =
   | 'decided to proceed'
   | 'rescheduled'
   | 'replay requested'
+  | 'certificate issued'
   | 'job ended';
 
 /** The saga itself, where nobody asked. */
 export const SAGA: Actor = { kind: 'system', id: 'lethe', role: 'saga' };
 
-/** Writes one event, in the client's transaction. */
+/**
+ * Writes one event, in the client's transaction. It locks the head of its chain, and nothing may be locked after that:
+ * of several events, those of a job come before those of its tenant, and the platform's last.
+ */
 export async function writeEvent(client: Client, event: AuditEvent): Promise<void> {
-  const { actor, action, jobId, tenantId, details } = event;
+  const { actor, action, jobId, tenantId } = event;
+  const actorId = actor.kind === 'user' ? await pseudonymOf(client, actor.id) : actor.id;
+  const details: Record<string, string | number | boolean | null> = { ...event.details };
+  for (const [name, userId] of Object.entries(event.people ?? {})) {
+    details[name] = await pseudonymOf(client, userId);
+  }
+  const head = await lockChain(client, jobId, tenantId);
+  const entry = {
+    chain: head.chain,
+    position: Number(head.length) + 1,
+    at: head.now.toISOString(),
+    action,
+    actor: { kind: actor.kind, id: actorId, role: actor.role },
+    request_id: actor.requestId ?? null,
+    job_id: jobId,
+    tenant_id: tenantId,
+    details,
+    previous_hash: head.hash,
+  };
   await client.auditEvent.create({
     data: {
+      chain: entry.chain,
+      position: entry.position,
+      at: head.now,
       action,
       actorKind: actor.kind,
-      actorId: actor.id,
+      actorId,
       actorRole: actor.role,
-      requestId: actor.requestId ?? null,
+      requestId: entry.request_id,
       jobId,
       tenantId,
-      details: { ...details },
+      details,
+      previousHash: head.hash,
+      hash: entryHash(entry),
     },
     select: { eventId: true },
   });
@@ -40,9 +71,28 @@ export async function writeEvent(client: Client, event: AuditEvent): Promise<voi
 
 const storedDetails = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
 
+export type EventRow = Prisma.AuditEventGetPayload<object>;
+
+/** A row as it was hashed. */
+export function entryOf(row: EventRow): AuditEntry {
+  return {
+    chain: row.chain,
+    position: Number(row.position),
+    at: row.at.toISOString(),
+    action: row.action,
+    actor: { kind: row.actorKind, id: row.actorId, role: row.actorRole },
+    request_id: row.requestId,
+    job_id: row.jobId,
+    tenant_id: row.tenantId,
+    details: storedDetails.parse(row.details),
+    previous_hash: row.previousHash,
+    hash: row.hash,
+  };
+}
+
 export function auditRecords(database: Database): Pick<Records, 'audit' | 'auditOnce' | 'auditTrail'> {
   return {
-    audit: (event) => database.read((client) => writeEvent(client, event)),
+    audit: (event) => database.transaction((client) => writeEvent(client, event)),
 
     auditOnce: (event) =>
       database.transaction(async (client) => {
@@ -56,16 +106,23 @@ export function auditRecords(database: Database): Pick<Records, 'audit' | 'audit
       }),
 
     async auditTrail(jobId) {
-      const rows = await database.read((client) =>
-        client.auditEvent.findMany({ where: { jobId }, orderBy: { eventId: 'asc' } }),
-      );
+      const { rows, people } = await database.read(async (client) => {
+        const found = await client.auditEvent.findMany({ where: { jobId }, orderBy: { eventId: 'asc' } });
+        return {
+          rows: found,
+          people: await userIdsOf(
+            client,
+            found.map(({ actorId }) => actorId),
+          ),
+        };
+      });
       return rows.map((row) => ({
         at: row.at.toISOString(),
         jobId: row.jobId,
         tenantId: row.tenantId,
         actor: {
           kind: row.actorKind,
-          id: row.actorId,
+          id: people[row.actorId] ?? row.actorId,
           role: row.actorRole,
           ...(row.requestId === null ? {} : { requestId: row.requestId }),
         },

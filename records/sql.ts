@@ -22,6 +22,19 @@ export interface LockedJob {
   readonly endedAt: Date | null;
   readonly epoch: number;
   readonly writeNumber: bigint;
+  readonly waitingFor: unknown;
+  readonly approvalRequired: boolean;
+  readonly approvalHash: string | null;
+  readonly approvalBasis: unknown;
+  readonly capSlotAt: Date | null;
+  readonly now: Date;
+}
+
+/** Whether everything stands still, and the database's clock once the lock was got. */
+export interface LockedHalt {
+  readonly haltedAt: Date | null;
+  readonly haltedBy: string | null;
+  readonly reason: string | null;
   readonly now: Date;
 }
 
@@ -51,7 +64,9 @@ export const holdJob = (client: Client, jobId: string) => jobRow(client, jobId, 
 async function jobRow(client: Client, jobId: string, lock: Prisma.Sql): Promise<LockedJob | null> {
   const rows = await client.$queryRaw<LockedJob[]>`
     SELECT tenant_id AS "tenantId", status, phase, decision, abort_cause AS "abortCause", decided_at AS "decidedAt",
-      start_at AS "startAt", ended_at AS "endedAt", epoch, write_number AS "writeNumber", clock_timestamp() AS now
+      start_at AS "startAt", ended_at AS "endedAt", epoch, write_number AS "writeNumber",
+      waiting_for AS "waitingFor", approval_required AS "approvalRequired", approval_hash AS "approvalHash",
+      approval_basis AS "approvalBasis", cap_slot_at AS "capSlotAt", clock_timestamp() AS now
     FROM lethe_records.deletion_jobs WHERE job_id = ${jobId}::uuid ${lock}`;
   return rows[0] ?? null;
 }
@@ -79,6 +94,105 @@ export async function setDecision(
     WHERE job_id = ${jobId}::uuid AND decision IS NULL AND ended_at IS NULL
     RETURNING decided_at AS "decidedAt"`;
   return rows[0]?.decidedAt ?? null;
+}
+
+/** Who halts or resumes waits for every pivot that has begun. */
+export const lockHalt = (client: Client) => haltRow(client, Prisma.sql`FOR UPDATE`);
+
+/** Pivots share it: none of them sees no halt while one is being written. */
+export const holdHalt = (client: Client) => haltRow(client, Prisma.sql`FOR SHARE`);
+
+async function haltRow(client: Client, lock: Prisma.Sql): Promise<LockedHalt> {
+  const rows = await client.$queryRaw<LockedHalt[]>`
+    SELECT halted_at AS "haltedAt", halted_by AS "haltedBy", reason, clock_timestamp() AS now
+    FROM lethe_records.deletion_halt WHERE id = 1 ${lock}`;
+  return only(rows);
+}
+
+/** The last lock of a transaction: who counts does so alone. Gives the database's clock. */
+export async function lockCap(client: Client): Promise<Date> {
+  const rows = await client.$queryRaw<{ now: Date }[]>`
+    SELECT clock_timestamp() AS now FROM lethe_records.deletion_cap WHERE id = 1 FOR UPDATE`;
+  return only(rows).now;
+}
+
+/** What keeps a job back wherever it is, in one look. */
+export interface HeldBack {
+  readonly decision: Decision | null;
+  readonly abortCause: AbortCause | null;
+  readonly decidedAt: Date | null;
+  readonly waitingFor: unknown;
+  readonly haltedAt: Date | null;
+  readonly holds: number;
+  readonly now: Date;
+}
+
+export async function readHeldBack(client: Client, jobId: string): Promise<HeldBack | null> {
+  const rows = await client.$queryRaw<HeldBack[]>`
+    SELECT j.decision, j.abort_cause AS "abortCause", j.decided_at AS "decidedAt", j.waiting_for AS "waitingFor",
+      h.halted_at AS "haltedAt", clock_timestamp() AS now,
+      (SELECT count(*)::int FROM lethe_records.legal_holds l
+        WHERE l.tenant_id = j.tenant_id AND l.lifted_at IS NULL) AS holds
+    FROM lethe_records.deletion_jobs j, lethe_records.deletion_halt h
+    WHERE j.job_id = ${jobId}::uuid AND h.id = 1`;
+  return rows[0] ?? null;
+}
+
+export interface LockedChain {
+  readonly chain: string;
+  readonly length: bigint;
+  readonly hash: string;
+  readonly now: Date;
+}
+
+/** Locks the head of the chain that an event of this job or tenant belongs to. The last lock of a transaction. */
+export async function lockChain(
+  client: Client,
+  jobId: string | null,
+  tenantId: string | null,
+): Promise<LockedChain> {
+  const rows = await client.$queryRaw<LockedChain[]>`
+    SELECT chain, length, hash, now FROM lethe_records.lock_audit_chain(${jobId}::uuid, ${tenantId})`;
+  return only(rows);
+}
+
+/** The pseudonym of a user, made where there is none. */
+export async function pseudonymOf(client: Client, userId: string): Promise<string> {
+  const rows = await client.$queryRaw<{ pseudonym: string }[]>`
+    SELECT lethe_records.pseudonym_of(${userId}) AS pseudonym`;
+  return only(rows).pseudonym;
+}
+
+/** Null where nobody knows the user. */
+export async function forgetPerson(client: Client, userId: string): Promise<string | null> {
+  const rows = await client.$queryRaw<{ pseudonym: string | null }[]>`
+    SELECT lethe_records.forget_person(${userId}) AS pseudonym`;
+  return only(rows).pseudonym;
+}
+
+/** Marks every chain that has grown as signed, at the length that it has now, and gives these. */
+export async function markChainsSigned(
+  client: Client,
+): Promise<{ chain: string; length: bigint; hash: string }[]> {
+  return client.$queryRaw`
+    UPDATE lethe_records.audit_chains SET signed_length = length, signed_hash = hash
+    WHERE length > signed_length AND removed_at IS NULL RETURNING chain, length, hash`;
+}
+
+export interface RemovedRecords {
+  readonly jobs: bigint;
+  readonly events: bigint;
+  readonly certificates: bigint;
+}
+
+export async function removeOld(
+  client: Client,
+  before: Date,
+  certificatesBefore: Date | null,
+): Promise<RemovedRecords> {
+  const rows = await client.$queryRaw<RemovedRecords[]>`
+    SELECT jobs, events, certificates FROM lethe_records.remove_old_records(${before}, ${certificatesBefore})`;
+  return only(rows);
 }
 
 /** A lock of the session: it goes with the connection, also where the process dies. */
