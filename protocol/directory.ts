@@ -1,6 +1,6 @@
 /** What the tenant directory is asked beyond the deletion protocol. */
 import { z } from 'zod';
-import { jobId, tenantId, timestamp, userId } from './common.js';
+import { jobId, rowCount, tenantId, timestamp, userId } from './common.js';
 
 export const memberRole = z.enum(['owner', 'admin', 'member']);
 export type MemberRole = z.infer<typeof memberRole>;
@@ -12,6 +12,10 @@ export const directoryTenant = z.strictObject({
   owner_user_id: userId,
   admin_user_ids: z.array(userId).max(1000),
   created_at: timestamp,
+  /** Users of the tenant, whatever their role; a directory that does not count them leaves it out. */
+  members: rowCount.optional(),
+  /** When somebody of the tenant was last active; null where nobody ever was. */
+  last_activity_at: timestamp.nullable().optional(),
 });
 export type DirectoryTenant = z.infer<typeof directoryTenant>;
 

@@ -1,6 +1,7 @@
 /** A deletion job as everybody sees it: its states, what it waits for, and the record that the API shows. */
 import { z } from 'zod';
 import { jobId, planHash, rowCount, serviceName, tenantId, timestamp } from './common.js';
+import { approval } from './gate.js';
 import { deletionPreview, fenceKind, ledgerState, sliceWait, tableCount } from './participant.js';
 
 export const JOB_STATUSES = [
@@ -28,7 +29,7 @@ export function hasEnded(status: JobStatus): status is EndedStatus {
   return (ENDED_STATUSES as readonly JobStatus[]).includes(status);
 }
 
-/** The steps of the saga, in their order. `approval`, `export` and the certificate have their place and no code yet. */
+/** The steps of the saga, in their order. */
 export const JOB_PHASES = [
   'open',
   'date',
@@ -42,6 +43,7 @@ export const JOB_PHASES = [
   'purge',
   'directory',
   'verify',
+  'certificate',
   'restore',
   'ended',
 ] as const;
@@ -65,6 +67,7 @@ export const waitingFor = z.strictObject({
     'halt',
     'older_transaction',
     'service',
+    'certificate',
     'restore_conflict',
   ]),
   since: timestamp,
@@ -131,6 +134,19 @@ export const jobView = z.strictObject({
   decided_at: timestamp.nullable(),
   ended_at: timestamp.nullable(),
   replay_of: jobId.nullable(),
+  /** The job that erased the tenant first, where this one erases what came back. */
+  reapplies: jobId.nullable().optional(),
+  /** The services that such a job is about; null: all. */
+  scope: z.array(serviceName).nullable().optional(),
+  /** Whether somebody other than the requester has to approve it. */
+  approval_required: z.boolean(),
+  /** Over job, tenant, every service's plan and counts, and the options that matter; null before the check. */
+  approval_hash: planHash.nullable(),
+  /** What no longer is as it was approved. */
+  approval_change: z.string().nullable(),
+  approvals: z.array(approval),
+  /** The job that waits for an approval of what there is by now, in the place of this one. */
+  continued_by: jobId.nullable(),
   preview_hash: planHash.nullable(),
   rows_total: rowCount.nullable(),
   rows_deleted: rowCount,
@@ -146,6 +162,8 @@ export const deletionOptions = z.strictObject({
   restore_window: z.string().max(40).optional(),
   require_approval: z.boolean().optional(),
   preview_hash: planHash.optional(),
+  /** The tenant's name, as the directory has it: so that a wrong id is noticed. */
+  confirm_name: z.string().min(1).max(500).optional(),
   due_at: timestamp.optional(),
 });
 export type DeletionOptions = z.infer<typeof deletionOptions>;
@@ -157,6 +175,17 @@ export const tenantPreview = z.strictObject({
   preview_hash: planHash.nullable(),
   total_rows: rowCount,
   reversible: z.boolean(),
+  /** By what a person would recognise the tenant; null where there is no tenant directory. */
+  tenant: z
+    .strictObject({
+      name: z.string(),
+      status: z.enum(['active', 'suspended']),
+      created_at: timestamp,
+      members: rowCount.nullable(),
+      last_activity_at: timestamp.nullable(),
+    })
+    .nullable()
+    .optional(),
   services: z.array(
     z.strictObject({
       name: serviceName,

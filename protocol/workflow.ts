@@ -24,13 +24,16 @@ export const SEARCH_ATTRIBUTES = {
 export const UPDATE_WAKE = 'wake';
 export const QUERY_STATUS = 'status';
 
+/** A new date, another try, or that what it waited for at the gate may be over. */
+export type WakeReason = 'rescheduled' | 'replay' | 'approval' | 'hold' | 'halt';
+
 /**
  * Tells a run that the record has changed (a new date, a replay of what waits): it reads the record again and
  * acts on what stands there.
  */
 export interface WakeUpdate {
   readonly job_id: string;
-  readonly because: 'rescheduled' | 'replay';
+  readonly because: WakeReason;
 }
 
 /** How a run fails in Temporal where the deletion did not come to pass. */
@@ -40,6 +43,8 @@ export const FAILURE_REFUSED = 'Refused';
 /** How an activity fails where the record forbids what it was about to do: the run reads the record and follows it. */
 export const FAILURE_DECIDED = 'Decided';
 export const FAILURE_JOB_ENDED = 'JobEnded';
+/** A hold or a halt stands: the run waits for its end and tries the step again. */
+export const FAILURE_WAITS = 'Waits';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

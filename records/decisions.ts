@@ -1,30 +1,26 @@
 /** The arbiter: one field, set once, by whoever comes first; everybody else is told what stands. */
-import type { AbortCause, Decision } from '../protocol/jobs.js';
-import { Problem } from '../protocol/problems.js';
-import { SAGA, writeEvent } from './audit.js';
+import { changeOfStaged } from './approved.js';
+import { SAGA } from './audit.js';
 import type { Client, Database } from './database.js';
-import { Prisma } from './generated/client.js';
+import { decide, decideToAbort, standingOf } from './decided.js';
+import { obstacleOf } from './gate.js';
+import type { GateRules } from './gate-types.js';
 import { lockGateAndJob, readDecision } from './lookup.js';
-import { type LockedJob, setDecision } from './sql.js';
-import type { Actor, DecisionFound, Records } from './types.js';
+import type { LockedJob } from './sql.js';
+import type { Records } from './types.js';
 
 export function decisionRecords(
   database: Database,
-): Pick<Records, 'decideAbort' | 'decideProceed' | 'decisionOf'> {
+  rules: GateRules,
+): Pick<Records, 'decideAbort' | 'decideProceed' | 'decisionOf' | 'abortIfChanged'> {
   return {
     decideAbort: (jobId, cause, actor) =>
       database.transaction(async (client) => {
         const job = await lockGateAndJob(client, jobId);
         const standing = standingOf(job);
         if (standing) return standing;
-        const found = await decide(client, jobId, job, 'abort', cause, actor);
-        await client.deletionJob.update({
-          where: { jobId },
-          // What it waited for is of no matter any more. A refusal touched nothing, so nothing is brought back.
-          data: { waitingFor: Prisma.DbNull, ...(cause !== 'refusal' && { status: 'compensating' }) },
-          select: { jobId: true },
-        });
-        return found;
+        const change = cause === 'failure' ? await drift(client, jobId, job) : null;
+        return decideToAbort(client, jobId, job, { cause, actor, change });
       }),
 
     decideProceed: (jobId) =>
@@ -34,37 +30,35 @@ export function decisionRecords(
         if (standing) return standing;
         // The pivot. Whatever has to hold at this very moment (legal hold, halt, cap, approval) is looked at here,
         // under the lock of the tenant's gate: who places a hold takes the same lock.
+        const waitingFor = await obstacleOf(client, jobId, job, 'pivot', rules);
+        if (waitingFor !== null) return { decision: null, cause: null, at: null, waitingFor };
+        const change = await changeOfStaged(client, jobId, job, rules.rowsTolerance);
+        if (change !== null)
+          return decideToAbort(client, jobId, job, { cause: 'failure', actor: SAGA, change });
         return decide(client, jobId, job, 'proceed', null, SAGA);
+      }),
+
+    abortIfChanged: (jobId) =>
+      database.transaction(async (client) => {
+        const job = await lockGateAndJob(client, jobId);
+        const standing = standingOf(job);
+        if (standing) return standing;
+        const change = await changeOfStaged(client, jobId, job, rules.rowsTolerance);
+        if (change === null) return null;
+        return decideToAbort(client, jobId, job, { cause: 'failure', actor: SAGA, change });
       }),
 
     decisionOf: async (jobId) => standingOf(await database.read((client) => readDecision(client, jobId))),
   };
 }
 
-function standingOf(job: Pick<LockedJob, 'decision' | 'abortCause' | 'decidedAt'>): DecisionFound | null {
-  if (job.decision === null || job.decidedAt === null) return null;
-  return { decision: job.decision, cause: job.abortCause, at: job.decidedAt.toISOString() };
-}
-
-async function decide(
-  client: Client,
-  jobId: string,
-  job: LockedJob,
-  decision: Decision,
-  cause: AbortCause | null,
-  actor: Actor,
-): Promise<DecisionFound> {
-  const decidedAt = await setDecision(client, jobId, decision, cause);
-  if (decidedAt === null) {
-    // No decision stands, so it has ended without one, which the table's checks exclude.
-    throw new Problem('job_ended', `The job has ended ${job.status}.`, { state: job.status, job_id: jobId });
-  }
-  await writeEvent(client, {
-    jobId,
-    tenantId: job.tenantId,
-    actor,
-    action: decision === 'abort' ? 'decided to abort' : 'decided to proceed',
-    details: { cause, phase: job.phase },
+/** A service refused to stage since its plan is another one than approved: says so, where approval was asked for. */
+async function drift(client: Client, jobId: string, job: LockedJob): Promise<string | null> {
+  if (!job.approvalRequired) return null;
+  const drifted = await client.jobService.findMany({
+    where: { jobId, lastError: { path: ['code'], equals: 'plan_drift' } },
+    select: { name: true },
+    orderBy: { name: 'asc' },
   });
-  return { decision, cause, at: decidedAt.toISOString() };
+  return drifted.length === 0 ? null : drifted.map(({ name }) => `${name} has another plan`).join('; ');
 }

@@ -11,7 +11,7 @@ export async function readJob(client: Client, jobId: string): Promise<JobView> {
   const row = isUuid(jobId)
     ? await client.deletionJob.findUnique({ where: { jobId }, include: withServices })
     : null;
-  if (row === null) throw unknown(jobId);
+  if (row === null) throw unknownJob(jobId);
   return viewOf(row);
 }
 
@@ -19,7 +19,7 @@ export async function readJob(client: Client, jobId: string): Promise<JobView> {
 export async function readDecision(client: Client, jobId: string) {
   const select = { decision: true, abortCause: true, decidedAt: true } as const;
   const row = isUuid(jobId) ? await client.deletionJob.findUnique({ where: { jobId }, select }) : null;
-  if (row === null) throw unknown(jobId);
+  if (row === null) throw unknownJob(jobId);
   return row;
 }
 
@@ -28,7 +28,7 @@ export async function lockGateAndJob(client: Client, jobId: string): Promise<Loc
   const job = isUuid(jobId)
     ? await client.deletionJob.findUnique({ where: { jobId }, select: { tenantId: true } })
     : null;
-  if (job === null) throw unknown(jobId);
+  if (job === null) throw unknownJob(jobId);
   await lockGate(client, job.tenantId);
   return lockedJob(client, jobId);
 }
@@ -36,18 +36,18 @@ export async function lockGateAndJob(client: Client, jobId: string): Promise<Loc
 /** Locks the job alone. Throws `job_unknown`. */
 export async function lockedJob(client: Client, jobId: string): Promise<LockedJob> {
   const job = isUuid(jobId) ? await lockJob(client, jobId) : null;
-  if (job === null) throw unknown(jobId);
+  if (job === null) throw unknownJob(jobId);
   return job;
 }
 
 /** Holds the job as it is, beside others who do. Throws `job_unknown`. */
 export async function heldJob(client: Client, jobId: string): Promise<LockedJob> {
   const job = isUuid(jobId) ? await holdJob(client, jobId) : null;
-  if (job === null) throw unknown(jobId);
+  if (job === null) throw unknownJob(jobId);
   return job;
 }
 
-function unknown(jobId: string): Problem {
+export function unknownJob(jobId: string): Problem {
   const detail = 'There is no such deletion job. Check the id.';
   return new Problem('job_unknown', detail, isUuid(jobId) ? { job_id: jobId } : {});
 }

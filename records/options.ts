@@ -7,7 +7,7 @@ export type StoredOptions = Record<string, string | number | boolean>;
 const stored = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 
 /** Left out and the default are the same request, and so are two ways to write one time. */
-export function optionsOf({ options, restoreWindowMs }: OpenJobRequest): StoredOptions {
+export function optionsOf({ options, restoreWindowMs, approvalRequired }: OpenJobRequest): StoredOptions {
   const { reason, start_at, due_at, preview_hash, require_approval } = options;
   return {
     restore_window_ms: restoreWindowMs,
@@ -15,8 +15,32 @@ export function optionsOf({ options, restoreWindowMs }: OpenJobRequest): StoredO
     ...(start_at !== undefined && { start_at: new Date(start_at).toISOString() }),
     ...(due_at !== undefined && { due_at: new Date(due_at).toISOString() }),
     ...(preview_hash !== undefined && { preview_hash }),
-    ...(require_approval && { require_approval }),
+    ...((approvalRequired ?? require_approval) && { require_approval: true }),
   };
+}
+
+/** Why and when it was asked for is not what an approver approves, nor what was looked at before. */
+const NOT_APPROVED: readonly string[] = [
+  'reason',
+  'start_at',
+  'due_at',
+  'preview_hash',
+  'require_approval',
+  'restore_window_ms',
+];
+
+/** The options that change what is done. */
+export function optionsToApprove(kept: unknown): StoredOptions {
+  return without(kept, NOT_APPROVED);
+}
+
+/** What a job goes on with in the place of another one: its start has been, and its preview is another one. */
+export function optionsOfSuccessor(kept: unknown): StoredOptions {
+  return without(kept, ['start_at', 'preview_hash']);
+}
+
+function without(kept: unknown, names: readonly string[]): StoredOptions {
+  return Object.fromEntries(Object.entries(stored.parse(kept)).filter(([name]) => !names.includes(name)));
 }
 
 export function isSameRequest(kept: unknown, wanted: StoredOptions): boolean {

@@ -1,12 +1,14 @@
 /** What a run writes about its job, in order: what an older run, or an older write, still says is dropped. */
-import { hasEnded, type JobView } from '../protocol/jobs.js';
+import { type EndedStatus, hasEnded, type JobView } from '../protocol/jobs.js';
 import { Problem } from '../protocol/problems.js';
 import { SAGA, writeEvent } from './audit.js';
 import type { Client, Database } from './database.js';
 import { allowedEnds } from './ends.js';
 import { Prisma } from './generated/client.js';
 import { lockedJob, lockGateAndJob, readJob } from './lookup.js';
+import { isOlder } from './order.js';
 import type { LockedJob } from './sql.js';
+import { settleApproval } from './successor.js';
 import type { JobPatch, Records, WriteOrder } from './types.js';
 
 export function progressRecords(database: Database): Pick<Records, 'beginRun' | 'updateJob' | 'endJob'> {
@@ -55,41 +57,59 @@ export function progressRecords(database: Database): Pick<Records, 'beginRun' | 
         const job = await lockGateAndJob(client, jobId);
         if (job.endedAt !== null || isOlder(order, job)) return readJob(client, jobId);
         await refuseContradiction(client, jobId, job, status);
-        await client.deletionJob.update({
-          where: { jobId },
-          data: {
-            epoch: order.epoch,
-            writeNumber: order.number,
-            status,
-            phase: 'ended',
-            outcome,
-            waitingFor: Prisma.DbNull,
-            endedAt: job.now,
-          },
-          select: { jobId: true },
-        });
         if (status === 'completed') {
-          await client.tenantGate.update({
-            where: { tenantId: job.tenantId },
-            data: { erasedAt: job.now, erasedBy: jobId },
-          });
+          const detail = 'A job ends completed together with its certificate, and in no other way.';
+          throw new Problem('state_conflict', detail, { state: job.status, job_id: jobId });
         }
-        await writeEvent(client, {
-          jobId,
-          tenantId: job.tenantId,
-          actor: SAGA,
-          action: 'job ended',
-          details: { status },
-        });
-        return readJob(client, jobId);
+        return finish(client, jobId, job, order, status, outcome);
       }),
   };
 }
 
-// The same pair once more is the same write, whose answer was lost.
-function isOlder(order: WriteOrder, job: LockedJob): boolean {
-  if (order.epoch !== job.epoch) return order.epoch < job.epoch;
-  return BigInt(order.number) < job.writeNumber;
+/** Writes the end, and what goes with it, under the locks of gate and job. */
+export async function finish(
+  client: Client,
+  jobId: string,
+  job: LockedJob,
+  order: WriteOrder,
+  status: EndedStatus,
+  outcome: string,
+): Promise<JobView> {
+  await client.deletionJob.update({
+    where: { jobId },
+    data: {
+      epoch: order.epoch,
+      writeNumber: order.number,
+      status,
+      phase: 'ended',
+      outcome,
+      waitingFor: Prisma.DbNull,
+      endedAt: job.now,
+      // A slot of the cap was for a tenant who is gone.
+      ...(status !== 'completed' && { capSlotAt: null }),
+    },
+    select: { jobId: true },
+  });
+  await settleApproval(client, jobId, job, status);
+  if (status === 'completed') {
+    const { reapplies } = await client.deletionJob.findUniqueOrThrow({
+      where: { jobId },
+      select: { reapplies: true },
+    });
+    // Erased again, the tenant has been gone since the first time.
+    await client.tenantGate.updateMany({
+      where: { tenantId: job.tenantId, erasedAt: null },
+      data: { erasedAt: job.now, erasedBy: reapplies ?? jobId },
+    });
+  }
+  await writeEvent(client, {
+    jobId,
+    tenantId: job.tenantId,
+    actor: SAGA,
+    action: 'job ended',
+    details: { status },
+  });
+  return readJob(client, jobId);
 }
 
 function columnsOf(patch: JobPatch): Prisma.DeletionJobUpdateInput {

@@ -4,9 +4,12 @@ import { hasEnded, type JobPhase, waitingFor } from '../protocol/jobs.js';
 import { Problem } from '../protocol/problems.js';
 import { writeEvent } from './audit.js';
 import type { Client, Database } from './database.js';
+import { erasedGate } from './erased.js';
+import { refuseHeld } from './holds.js';
 import { lockedJob, readJob } from './lookup.js';
 import { isSameRequest, optionsOf } from './options.js';
 import { type LockedJob, lockGate } from './sql.js';
+import type { HashOf } from './stays-gone.js';
 import type { OpenJobRequest, Records } from './types.js';
 import { type JobRow, viewOf, withServices } from './view.js';
 
@@ -15,6 +18,7 @@ const BEFORE_THE_CHECK: readonly JobPhase[] = ['open', 'date'];
 
 export function requestRecords(
   database: Database,
+  hashOf: HashOf,
 ): Pick<Records, 'openJob' | 'reschedule' | 'requestReplay'> {
   return {
     openJob: (request) =>
@@ -22,9 +26,10 @@ export function requestRecords(
         const { tenantId } = request;
         // From here on nobody opens, decides or completes another job of this tenant.
         const gate = await lockGate(client, tenantId);
-        if (gate.erasedAt !== null) {
+        if (gate.erasedAt !== null || (await erasedGate(client, tenantId, hashOf(tenantId))) !== null) {
           throw new Problem('already_erased', 'This tenant has been erased; nothing is left to delete.');
         }
+        await refuseHeld(client, tenantId);
         const open = await client.deletionJob.findFirst({
           where: { tenantId, endedAt: null },
           include: withServices,
@@ -96,6 +101,7 @@ export function requestRecords(
 
 async function insertJob(client: Client, request: OpenJobRequest, now: Date): Promise<JobRow> {
   const { tenantId, actor, options, restoreWindowMs, readers, replayOf } = request;
+  const { approvalRequired = options.require_approval ?? false } = request;
   const jobId = uuidv7();
   await client.deletionJob.create({
     data: {
@@ -110,6 +116,7 @@ async function insertJob(client: Client, request: OpenJobRequest, now: Date): Pr
       startAt: options.start_at === undefined ? null : new Date(options.start_at),
       dueAt: options.due_at === undefined ? null : new Date(options.due_at),
       replayOf: replayOf ?? null,
+      approvalRequired,
       readers: { createMany: { data: [...new Set(readers)].map((userId) => ({ userId })) } },
     },
     select: { jobId: true },

@@ -11,6 +11,9 @@ import type {
   WaitingFor,
 } from '../protocol/jobs.js';
 import type { FenceKind, LedgerState, SliceWait, TableCount } from '../protocol/participant.js';
+import type { GateRecords, PivotWaits } from './gate-types.js';
+import type { ProofRecords } from './proof-types.js';
+import type { StaysGoneRecords } from './stays-gone.js';
 
 /** Who did something: a user's id and role, a service, or the system itself. Never a name or an address. */
 export interface Actor {
@@ -25,6 +28,8 @@ export interface OpenJobRequest {
   readonly actor: Actor;
   readonly options: DeletionOptions;
   readonly restoreWindowMs: number;
+  /** Whether somebody else has to approve it; by default where the options say so. */
+  readonly approvalRequired?: boolean;
   /** Users who may still read the job when the tenant's memberships are gone. */
   readonly readers: readonly string[];
   readonly replayOf?: string;
@@ -61,6 +66,7 @@ export interface ServicePatch {
   readonly lastError?: ServiceError | null;
   readonly waitingFor?: SliceWait | null;
   readonly verifiedAt?: string;
+  readonly horizon?: string | null;
   /** Of the run that tells it: what an older run than the last one tells is dropped. */
   readonly epoch?: number;
 }
@@ -95,10 +101,12 @@ export interface AuditEvent {
   readonly actor: Actor;
   readonly action: string;
   readonly details: Readonly<Record<string, string | number | boolean | null>>;
+  /** Further details that name users, by the users' ids: they are written as pseudonyms. */
+  readonly people?: Readonly<Record<string, string>>;
 }
 
 /** Methods throw `Problem` for refusals, and `Problem('records_unavailable')` while the database is away. */
-export interface Records {
+export interface Records extends GateRecords, StaysGoneRecords, ProofRecords {
   /**
    * Writes a `pending` job, or returns the open one with the same options. Refuses with `job_open` (other options)
    * or `already_erased`.
@@ -130,8 +138,8 @@ export interface Records {
 
   /** Compare-and-set from none; returns what stands. */
   decideAbort(jobId: string, cause: AbortCause, actor: Actor): Promise<DecisionFound>;
-  /** The pivot: locks the tenant's gate row, checks what must hold, sets `proceed`. Returns what stands. */
-  decideProceed(jobId: string): Promise<DecisionFound>;
+  /** The pivot: locks the tenant's gate row, checks what must hold, sets `proceed`. Returns what stands, or what it waits for. */
+  decideProceed(jobId: string): Promise<DecisionFound | PivotWaits>;
   decisionOf(jobId: string): Promise<DecisionFound | null>;
   /**
    * Ends the job; an end is never left. `completed` marks the tenant as erased in the same transaction. Throws

@@ -1,5 +1,6 @@
 /** A job's rows as everybody sees the job. */
 import { z } from 'zod';
+import type { Approval } from '../protocol/gate.js';
 import { type JobService, type JobView, serviceError, waitingFor } from '../protocol/jobs.js';
 import { fenceKind, sliceWait, tableCount } from '../protocol/participant.js';
 import type { Prisma } from './generated/client.js';
@@ -7,6 +8,7 @@ import type { Prisma } from './generated/client.js';
 /** What a view is made of. */
 export const withServices = {
   services: { orderBy: { name: 'asc' } },
+  approvals: { orderBy: { givenAt: 'asc' } },
 } as const satisfies Prisma.DeletionJobInclude;
 export type JobRow = Prisma.DeletionJobGetPayload<{ include: typeof withServices }>;
 type ServiceRow = JobRow['services'][number];
@@ -36,6 +38,13 @@ export function viewOf(row: JobRow): JobView {
     decided_at: timeOf(row.decidedAt),
     ended_at: timeOf(row.endedAt),
     replay_of: row.replayOf,
+    approval_required: row.approvalRequired,
+    approval_hash: row.approvalHash,
+    approval_change: row.approvalChange,
+    approvals: row.approvals.map(approvalViewOf),
+    continued_by: row.continuedBy,
+    reapplies: row.reapplies,
+    scope: row.scope.length === 0 ? null : row.scope,
     preview_hash: row.previewHash,
     rows_total: row.rowsTotal === null ? null : Number(row.rowsTotal),
     rows_deleted: services
@@ -63,6 +72,18 @@ function serviceViewOf(row: ServiceRow): JobService {
     waiting_for: row.waitingFor === null ? null : sliceWait.parse(row.waitingFor),
     verified_at: timeOf(row.verifiedAt),
     updated_at: row.updatedAt.toISOString(),
+  };
+}
+
+function approvalViewOf(row: JobRow['approvals'][number]): Approval {
+  return {
+    verdict: row.verdict,
+    approval_hash: row.approvalHash,
+    reason: row.reason,
+    by: row.givenBy,
+    role: row.givenRole,
+    at: row.givenAt.toISOString(),
+    expires_at: timeOf(row.expiresAt),
   };
 }
 

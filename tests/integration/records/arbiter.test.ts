@@ -43,7 +43,7 @@ describe('the decision', () => {
       });
       const decided = (await records.auditTrail(job_id)).filter(({ action }) => action.startsWith('decided'));
       expect(decided.map(({ action }) => action)).toEqual([`decided to ${one.decision}`]);
-      winners.add(one.decision);
+      winners.add(String(one.decision));
     }
     // Otherwise the race was none.
     expect(winners).toEqual(new Set(['abort', 'proceed']));
