@@ -1,12 +1,14 @@
 /** Whether the catalog is still what it was: a fingerprint of every row of it that reading the catalog depends on. */
+import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { Declaration } from '../declaration.js';
+import { literal } from '../quote.js';
 
-/** `$1`: names of schemas. Their tables, tables that keys tie to them, and everything below these. */
-const SCOPE = `
+/** Tables of the schemas, tables that keys tie to them, and everything below these. */
+const SCOPE = (schemas: string) => `
   own(oid) AS (
     SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'p', 'f')
+     WHERE n.nspname = ANY (ARRAY[${schemas}]::text[]) AND c.relkind IN ('r', 'p', 'f')
      UNION
     SELECT i.inhrelid FROM own o JOIN pg_catalog.pg_inherits i ON i.inhparent = o.oid
   ), tied(oid) AS (
@@ -79,8 +81,8 @@ const FACTS = `
                               pg_catalog.current_setting('server_version_num'))
     FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`;
 
-const QUERY = `
-  WITH RECURSIVE ${SCOPE}
+const QUERY = (schemas: string) => `
+  WITH RECURSIVE ${SCOPE(schemas)}
   SELECT pg_catalog.md5(pg_catalog.string_agg(f.fact, ',' ORDER BY f.fact COLLATE "C")) AS fingerprint
     FROM (
       ${ROWS.map(
@@ -95,11 +97,9 @@ export async function catalogFingerprint(
   client: pg.ClientBase,
   { schemas }: Pick<Declaration, 'schemas'>,
 ): Promise<string> {
-  // By name: PostgreSQL plans it once a session, which costs as much as running it.
-  const { rows } = await client.query<{ fingerprint: string }>({
-    name: 'lethe_catalog_fingerprint',
-    text: QUERY,
-    values: [[...schemas]],
-  });
+  // By name and without parameters: PostgreSQL then plans it once a session, which takes longer than running it.
+  const text = QUERY(schemas.map(literal).join(', '));
+  const name = `lethe_fingerprint_${createHash('md5').update(text).digest('hex')}`;
+  const { rows } = await client.query<{ fingerprint: string }>({ name, text });
   return rows[0]?.fingerprint ?? '';
 }
