@@ -1,4 +1,4 @@
-/** Where a list goes on: opaque to callers, the last job's place in the order to us. */
+/** Where a list goes on: opaque to callers, the last one's place in the order to us. */
 import { z } from 'zod';
 import { jobId, timestamp } from '../protocol/common.js';
 import { Problem } from '../protocol/problems.js';
@@ -11,12 +11,22 @@ export interface Place {
 const stored = z.tuple([timestamp, jobId]);
 
 export function cursorAfter({ requestedAt, jobId: id }: Place): string {
-  return Buffer.from(JSON.stringify([requestedAt.toISOString(), id])).toString('base64url');
+  return encodeCursor([requestedAt.toISOString(), id]);
 }
 
 /** Throws `validation_failed` for what no list ever gave. */
 export function placeOf(cursor: string): Place {
-  const parsed = stored.safeParse(asJson(Buffer.from(cursor, 'base64url').toString('utf8')));
+  const [requestedAt, id] = decodeCursor(stored, cursor);
+  return { requestedAt: new Date(requestedAt), jobId: id };
+}
+
+export function encodeCursor(place: unknown): string {
+  return Buffer.from(JSON.stringify(place)).toString('base64url');
+}
+
+/** Throws `validation_failed` for what no list ever gave. */
+export function decodeCursor<S extends z.ZodType>(form: S, cursor: string): z.output<S> {
+  const parsed = form.safeParse(asJson(Buffer.from(cursor, 'base64url').toString('utf8')));
   if (!parsed.success) {
     throw new Problem(
       'validation_failed',
@@ -26,8 +36,7 @@ export function placeOf(cursor: string): Place {
       },
     );
   }
-  const [requestedAt, id] = parsed.data;
-  return { requestedAt: new Date(requestedAt), jobId: id };
+  return parsed.data;
 }
 
 function asJson(text: string): unknown {

@@ -56,7 +56,7 @@ CREATE TABLE "lethe_records"."housekeeping_runs" (
 );
 
 -- CreateIndex
-CREATE INDEX "tenant_gates_erased_at_tenant_id_idx" ON "lethe_records"."tenant_gates"("erased_at", "tenant_id");
+CREATE INDEX "tenant_gates_erased_at_erased_by_idx" ON "lethe_records"."tenant_gates"("erased_at", "erased_by");
 
 -- CreateIndex
 CREATE INDEX "returned_rows_tenant_id_service_idx" ON "lethe_records"."returned_rows"("tenant_id", "service");
@@ -86,7 +86,8 @@ ALTER TABLE "lethe_records"."tombstone_releases"
 ALTER TABLE "lethe_records"."deletion_jobs"
     ADD CONSTRAINT "deletion_jobs_scope_check" CHECK (("reapplies" IS NULL) = (cardinality("scope") = 0));
 
--- The mark of an erased tenant is lifted by an approved release of just this mark, and by nothing else.
+-- The mark of an erased tenant is lifted by an approved release of just this mark, and by nothing else. It is known by
+-- the job: under a hash, the tenant's key is not known here.
 CREATE OR REPLACE FUNCTION "lethe_records"."keep_erased"() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -96,8 +97,7 @@ BEGIN
     END IF;
     IF NEW.erased_at IS NULL AND EXISTS (
         SELECT FROM lethe_records.tombstone_releases r
-         WHERE r.tenant_id = OLD.tenant_id AND r.erased_by = OLD.erased_by AND r.erased_at = OLD.erased_at
-           AND r.approved_at IS NOT NULL AND r.closed_at IS NULL
+         WHERE r.erased_by = OLD.erased_by AND r.approved_at IS NOT NULL AND r.closed_at IS NULL
     ) THEN
         RETURN NEW;
     END IF;
