@@ -3,8 +3,10 @@ import { validate as isUuid } from 'uuid';
 import type { JobStatus } from '../protocol/jobs.js';
 import { cursorAfter, placeOf } from './cursor.js';
 import type { Database } from './database.js';
+import { erasedGate } from './erased.js';
 import { Prisma } from './generated/client.js';
 import { readJob } from './lookup.js';
+import type { HashOf } from './stays-gone.js';
 import type { JobFilter, Records } from './types.js';
 import { viewOf, withServices } from './view.js';
 
@@ -24,7 +26,7 @@ type JobQueries = Pick<
   | 'replayableJobs'
 >;
 
-export function jobQueries(database: Database): JobQueries {
+export function jobQueries(database: Database, hashOf: HashOf): JobQueries {
   return {
     getJob: (jobId) => database.read((client) => readJob(client, jobId)),
 
@@ -43,8 +45,8 @@ export function jobQueries(database: Database): JobQueries {
     },
 
     isErased: async (tenantId) => {
-      const gate = await database.read((client) => client.tenantGate.findUnique({ where: { tenantId } }));
-      return gate !== null && gate.erasedAt !== null;
+      const gate = await database.read((client) => erasedGate(client, tenantId, hashOf(tenantId)));
+      return gate !== null;
     },
 
     listJobs: async (filter) => {
