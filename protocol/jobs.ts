@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { jobId, planHash, rowCount, serviceName, tenantId, timestamp } from './common.js';
 import { approval } from './gate.js';
 import { deletionPreview, fenceKind, ledgerState, sliceWait, tableCount } from './participant.js';
+import { jobExport, waiverUse } from './portability.js';
 
 export const JOB_STATUSES = [
   'pending',
@@ -108,6 +109,8 @@ export const jobService = z.strictObject({
   last_error: serviceError.nullable(),
   waiting_for: sliceWait.nullable(),
   verified_at: timestamp.nullable(),
+  /** Where the job went on without it, by whose leave. */
+  waived: waiverUse.nullable().optional(),
   updated_at: timestamp,
 });
 export type JobService = z.infer<typeof jobService>;
@@ -151,6 +154,10 @@ export const jobView = z.strictObject({
   rows_total: rowCount.nullable(),
   rows_deleted: rowCount,
   services: z.array(jobService),
+  /** Null where no export was asked for. */
+  export: jobExport.nullable().optional(),
+  /** Services that the job went on without; those that were left out at the check are in no other list. */
+  waivers: z.array(waiverUse).optional(),
 });
 export type JobView = z.infer<typeof jobView>;
 
@@ -165,6 +172,8 @@ export const deletionOptions = z.strictObject({
   /** The tenant's name, as the directory has it: so that a wrong id is noticed. */
   confirm_name: z.string().min(1).max(500).optional(),
   due_at: timestamp.optional(),
+  /** The tenant's data as one file, out of what is deleted. */
+  export: z.boolean().optional(),
 });
 export type DeletionOptions = z.infer<typeof deletionOptions>;
 
