@@ -4,9 +4,17 @@ import type { DeletionPreview, Finding, Manifest } from '../protocol/participant
 import { Problem } from '../protocol/problems.js';
 import type { Parts } from './dependencies.js';
 import { faultOf, identifier } from './failures.js';
+import { answerOfGate } from './gate.js';
 import { stateOfJob } from './record.js';
 import { SHORT_CALL_MS, tryService } from './service-call.js';
-import type { CheckedService, Fault, JobState, LedgerRead, OfService, RecordCheckInput } from './types.js';
+import type {
+  CheckedService,
+  CheckedState,
+  Fault,
+  LedgerRead,
+  OfService,
+  RecordCheckInput,
+} from './types.js';
 
 const LONGEST_MESSAGE = 1_500;
 // What a run remembers of a preview stands in its history, which is limited; the hash is left out beyond that.
@@ -50,7 +58,7 @@ export function agreementSteps(parts: Parts) {
     },
 
     /** All have agreed: the job keeps what it would delete. */
-    async recordCheck({ jobId, number, checked }: RecordCheckInput): Promise<JobState> {
+    async recordCheck({ jobId, number, checked }: RecordCheckInput): Promise<CheckedState> {
       const job = await parts.openJob(jobId);
       const plans = checked.flatMap(({ service, planHash, tables }) =>
         tables === null
@@ -58,11 +66,20 @@ export function agreementSteps(parts: Parts) {
           : [{ service, planHash, tables: tables.map(([table, rows]) => ({ table, rows })) }],
       );
       const complete = plans.length === checked.length;
-      await records.updateJob(jobId, await parts.order(jobId, number), {
-        rowsTotal: checked.reduce((sum, { totalRows }) => sum + totalRows, 0),
-        ...(complete && { previewHash: parts.previewHash(job.tenant_id, plans) }),
+      await records.recordCheck(jobId, await parts.order(jobId, number), {
+        plans: checked.map(({ service, planHash, totalRows, tables }) => ({
+          service,
+          planHash,
+          rows: totalRows,
+          tables: tables?.map(([table, rows]) => ({ table, rows })) ?? null,
+        })),
+        previewHash: complete ? parts.previewHash(job.tenant_id, plans) : null,
       });
-      return stateOfJob(parts, await records.getJob(jobId));
+      const { waitsFor } = answerOfGate(await records.passGate(jobId, 'suspend'), 'suspend', jobId);
+      return {
+        ...stateOfJob(parts, await records.getJob(jobId)),
+        ...(waitsFor !== undefined && { waitsFor }),
+      };
     },
 
     /** Where a service's ledger stands. One that went back by itself, or by somebody's hand, cannot go on. */

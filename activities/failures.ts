@@ -2,7 +2,7 @@
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import type { Decision } from '../protocol/jobs.js';
 import { PROBLEMS, Problem, type ProblemCode } from '../protocol/problems.js';
-import { FAILURE_DECIDED, FAILURE_JOB_ENDED } from '../protocol/workflow.js';
+import { FAILURE_DECIDED, FAILURE_JOB_ENDED, FAILURE_WAITS } from '../protocol/workflow.js';
 import type { Fault } from './types.js';
 
 /** The decision, or that there is none yet, forbids what was about to be done. */
@@ -25,6 +25,11 @@ export class JobHasEnded extends Error {
   override readonly name = 'JobHasEnded';
 }
 
+/** A hold or the halt stands: nothing more is staged until it is over. The run waits, and tries the step again. */
+export class JobWaits extends Error {
+  override readonly name = 'JobWaits';
+}
+
 export interface FailureOptions {
   readonly service?: string;
   /** Patience has run out: what would be retried is not, and the workflow decides. */
@@ -40,6 +45,7 @@ export function failureOf(error: unknown, options: FailureOptions = {}): Error {
   if (error instanceof DecisionForbids)
     return ApplicationFailure.nonRetryable(error.message, FAILURE_DECIDED);
   if (error instanceof JobHasEnded) return ApplicationFailure.nonRetryable(error.message, FAILURE_JOB_ENDED);
+  if (error instanceof JobWaits) return ApplicationFailure.nonRetryable(error.message, FAILURE_WAITS);
   const fault = faultOf(error, options);
   const retryInMs = error instanceof Problem ? (error.retryAfterSeconds ?? 0) * 1_000 : 0;
   return ApplicationFailure.create({

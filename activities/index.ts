@@ -1,12 +1,15 @@
 /** The activities of the saga: one function a step, with what it needs given once. */
 import { Context } from '@temporalio/activity';
 import { agreementSteps } from './agreement.js';
+import { certificateSteps } from './certificate.js';
 import { type ActivityDependencies, createParts } from './dependencies.js';
 import { failureOf } from './failures.js';
 import { forwardSteps } from './forward.js';
+import { gateSteps } from './gate.js';
 import { recordSteps } from './record.js';
 import { reversibleSteps } from './reversible.js';
 
+export { createCertificateSigner } from './certificate.js';
 export type { ActivityDependencies } from './dependencies.js';
 export { settleEndedJob } from './other-job.js';
 export { createTokenGiver } from './tokens.js';
@@ -20,8 +23,10 @@ export function createActivities(dependencies: ActivityDependencies) {
   return withFailures({
     ...recordSteps(parts),
     ...agreementSteps(parts),
+    ...gateSteps(parts),
     ...reversibleSteps(parts),
     ...forwardSteps(parts),
+    ...certificateSteps(parts),
   });
 }
 

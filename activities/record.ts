@@ -3,11 +3,13 @@ import { Context } from '@temporalio/activity';
 import { hasEnded, type JobView } from '../protocol/jobs.js';
 import { type Parts, SAGA, TEMPORAL } from './dependencies.js';
 import { JobHasEnded } from './failures.js';
+import { answerOfGate } from './gate.js';
 import type {
   AbortInput,
   DecisionState,
   EndInput,
   Fault,
+  GateState,
   JobState,
   NumberedWrite,
   OfJob,
@@ -42,12 +44,18 @@ export function recordSteps(parts: Parts) {
   const { records } = parts;
   const stateOf = (job: JobView) => stateOfJob(parts, job);
 
+  /** For those who wait: what keeps the job back wherever it is. */
+  async function withHeldBy(job: JobView): Promise<JobState> {
+    const heldBy = job.decision === null ? (await records.heldBack(job.job_id)).waitingFor : null;
+    return { ...stateOf(job), heldBy };
+  }
+
   return {
     /** What stands in the record; also where the job has ended. The run takes its epoch with it. */
     async readJob({ jobId }: OfJob): Promise<JobState> {
       const job = await records.getJob(jobId);
       if (!hasEnded(job.status)) await parts.order(jobId, 0);
-      return stateOf(job);
+      return withHeldBy(job);
     },
 
     /** Writes where the job stands, unless a later write has come before it. */
@@ -62,7 +70,9 @@ export function recordSteps(parts: Parts) {
         const order = await parts.order(jobId, number);
         await records.updateJob(jobId, order, { stagedAt: new Date().toISOString() });
       }
-      return stateOf(await records.getJob(jobId));
+      // What was archived has to be what was approved; otherwise everything goes back.
+      if (job.approval_required) await records.abortIfChanged(jobId);
+      return withHeldBy(await records.getJob(jobId));
     },
 
     /** Compare-and-set to `abort`; answers what stands, whoever decided it. */
@@ -80,24 +90,19 @@ export function recordSteps(parts: Parts) {
     },
 
     /** The pivot. A regular activity, since a local one can run, commit and be forgotten. */
-    async decideProceed({ jobId }: OfJob): Promise<DecisionState> {
+    async decideProceed({ jobId }: OfJob): Promise<GateState> {
       const job = await records.getJob(jobId);
       if (hasEnded(job.status)) return { decision: job.decision, cause: job.abort_cause, ended: job.status };
       const found = await records.decideProceed(jobId);
+      if (found.decision === null)
+        return answerOfGate({ decision: null, waitingFor: found.waitingFor }, 'pivot', jobId);
       return { decision: found.decision, cause: found.cause, ended: null };
     },
 
     /** An end is never left: where the job has one, that is answered. */
     async endJob({ jobId, number, status, outcome }: EndInput): Promise<JobState> {
       const end = async () => records.endJob(jobId, await parts.order(jobId, number), status, outcome);
-      const job = await end();
-      if (hasEnded(job.status)) return stateOf(job);
-      // A dead run's last activity may have begun to write after this run did. Only a live run's end counts.
-      await assertLive();
-      await parts.renewEpoch(jobId);
-      const again = await end();
-      if (!hasEnded(again.status)) throw new Error('The end was dropped as older once more.');
-      return stateOf(again);
+      return stateOf(await endWith(parts, jobId, end));
     },
 
     /** So that the run closes as canceled also where Temporal was away when a person cancelled. */
@@ -107,6 +112,18 @@ export function recordSteps(parts: Parts) {
       await client.workflow.getHandle(workflowId, runId).cancel();
     },
   };
+}
+
+/** Ends the job by `end`, which is dropped where a later run seems to have written; gives the ended job. */
+export async function endWith(parts: Parts, jobId: string, end: () => Promise<JobView>): Promise<JobView> {
+  const job = await end();
+  if (hasEnded(job.status)) return job;
+  // A dead run's last activity may have begun to write after this run did. Only a live run's end counts.
+  await assertLive();
+  await parts.renewEpoch(jobId);
+  const again = await end();
+  if (!hasEnded(again.status)) throw new Error('The end was dropped as older once more.');
+  return again;
 }
 
 /** Whether this activity's run is still the one that Temporal runs; throws where it is not. */

@@ -7,7 +7,7 @@ import type { JobView, ServiceError } from '../protocol/jobs.js';
 import type { SliceWait } from '../protocol/participant.js';
 import { Problem } from '../protocol/problems.js';
 import type { Parts } from './dependencies.js';
-import { DecisionForbids, failureOf, isTerminal, JobHasEnded } from './failures.js';
+import { DecisionForbids, failureOf, isTerminal, JobHasEnded, JobWaits } from './failures.js';
 import { Patience } from './patience.js';
 
 const HEARTBEAT_EVERY_MS = 500;
@@ -86,7 +86,8 @@ async function keep(
 ): Promise<Error> {
   const context = Context.current();
   if (context.cancellationSignal.aborted) return calledOff(context);
-  if (thrown instanceof DecisionForbids || thrown instanceof JobHasEnded) return failureOf(thrown);
+  const ofTheRecord = [DecisionForbids, JobHasEnded, JobWaits].some((kind) => thrown instanceof kind);
+  if (ofTheRecord) return failureOf(thrown);
   const waited = thrown instanceof OutOfPatience ? thrown : null;
   const error = waited === null ? thrown : problemOfWait(service, waited.reason);
   const giveUp = waited !== null || patience.failed(error);

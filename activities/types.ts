@@ -1,6 +1,7 @@
 /** What activities are given and what they answer. It stands in Temporal's history: nothing of a tenant goes in here. */
-import type { AbortCause, Decision, EndedStatus } from '../protocol/jobs.js';
+import type { AbortCause, Decision, EndedStatus, WaitingFor } from '../protocol/jobs.js';
 import type { RegistryEntry } from '../protocol/registry.js';
+import type { GateStep } from '../records/gate-types.js';
 import type { JobPatch } from '../records/types.js';
 
 export interface SagaSettings {
@@ -34,6 +35,15 @@ export interface DecisionState {
   readonly ended: EndedStatus | null;
 }
 
+/** The decision, and what the job waits for where there is none; neither: it may go on. */
+export interface GateState extends DecisionState {
+  /** Absent in histories from before there was a gate. */
+  readonly waitsFor?: WaitingFor | null;
+}
+export interface GateInput extends OfJob {
+  readonly step: GateStep;
+}
+
 export interface SagaService {
   readonly name: string;
   readonly role: RegistryEntry['role'];
@@ -63,6 +73,8 @@ export interface JobState extends DecisionState {
   readonly registered: readonly string[];
   /** The errors kept with the services. */
   readonly faults: readonly Fault[];
+  /** A hold or the halt, as last read; absent where nobody looked. */
+  readonly heldBy?: WaitingFor | null;
   readonly settings: {
     readonly attentionRetryEveryMs: number;
     readonly heartbeatTimeoutMs: number;
@@ -77,6 +89,11 @@ export interface CheckedService {
   /** Null where there are too many to remember. */
   readonly tables: readonly (readonly [table: string, rows: number])[] | null;
   readonly refusals: readonly Fault[];
+}
+/** The job as it was checked, and what it waits for before anything is touched. */
+export interface CheckedState extends JobState {
+  /** Absent in histories from before there was a gate. */
+  readonly waitsFor?: WaitingFor | null;
 }
 export interface RecordCheckInput extends NumberedWrite {
   readonly checked: readonly CheckedService[];
@@ -106,6 +123,9 @@ export interface AbortInput extends OfJob {
   /** Who asked, where it was not a failure: Temporal's cancel names nobody. */
   readonly by: 'saga' | 'temporal';
   readonly why: string;
+}
+export interface CompleteInput extends NumberedWrite {
+  readonly outcome: string;
 }
 export interface EndInput extends NumberedWrite {
   readonly status: EndedStatus;

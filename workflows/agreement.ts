@@ -1,7 +1,9 @@
-/** open, check and approval: whether the job may begin to touch anything. */
+/** open, check, approval and the rest of the gate: whether the job may begin to touch anything. */
 import { condition } from '@temporalio/workflow';
 import type { CheckedService, Fault } from '../activities/types.js';
+import type { WaitingFor } from '../protocol/jobs.js';
 import { DecisionStands, faultIn, meaningOf } from './errors.js';
+import { waitAtGate } from './gate.js';
 import { atService, records } from './proxies.js';
 import type { Saga } from './saga.js';
 
@@ -16,8 +18,20 @@ export async function open(saga: Saga): Promise<{ begun: boolean }> {
   return { begun };
 }
 
+/**
+ * Until all have agreed and nothing stands before the suspension. Whatever it had to wait for, the services are asked
+ * again afterwards: what is approved has to be what is there.
+ */
+export async function agreement(saga: Saga): Promise<void> {
+  for (;;) {
+    const waitsFor = await check(saga);
+    if (!waitsFor) return;
+    await waitAtGate(saga, 'suspend', waitsFor);
+  }
+}
+
 /** Asks every service whether it could; whoever could not ends the job here, with nothing touched. */
-export async function check(saga: Saga): Promise<void> {
+async function check(saga: Saga): Promise<WaitingFor | null> {
   saga.show({ status: 'in_progress', phase: 'check', waitingFor: null });
   const services = saga.known.registered;
   const checked: CheckedService[] = [];
@@ -48,11 +62,11 @@ export async function check(saga: Saga): Promise<void> {
     await saga.abort('refusal');
     throw new DecisionStands();
   }
-  saga.learn(
-    await records.recordCheck({
-      jobId: saga.jobId,
-      number: saga.nextNumber(),
-      checked: checked.sort((one, other) => (one.service < other.service ? -1 : 1)),
-    }),
-  );
+  const { waitsFor = null, ...job } = await records.recordCheck({
+    jobId: saga.jobId,
+    number: saga.nextNumber(),
+    checked: checked.sort((one, other) => (one.service < other.service ? -1 : 1)),
+  });
+  saga.learn(job);
+  return waitsFor;
 }

@@ -2,15 +2,18 @@
 import { ActivityFailure, ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import { isCancellation } from '@temporalio/workflow';
 import type { Fault } from '../activities/types.js';
-import { FAILURE_DECIDED, FAILURE_JOB_ENDED } from '../protocol/workflow.js';
+import { FAILURE_DECIDED, FAILURE_JOB_ENDED, FAILURE_WAITS } from '../protocol/workflow.js';
 
 /** The reversible steps end here: the decision is made, whoever made it. */
 export class DecisionStands extends Error {
   override readonly name = 'DecisionStands';
 }
 
-/** `decided`, `ended`: the record has moved on; `called_off`: by this run itself; `fault`: a service, or the platform. */
-export type Meaning = 'decided' | 'ended' | 'called_off' | 'fault' | 'ours';
+/**
+ * `decided`, `ended`: the record has moved on; `called_off`: by this run itself; `waits`: at the gate; `fault`: a service,
+ * or the platform.
+ */
+export type Meaning = 'decided' | 'ended' | 'called_off' | 'waits' | 'fault' | 'ours';
 
 export function meaningOf(error: unknown): Meaning {
   if (error instanceof DecisionStands) return 'decided';
@@ -18,6 +21,7 @@ export function meaningOf(error: unknown): Meaning {
   const type = applicationFailureIn(error)?.type;
   if (type === FAILURE_DECIDED) return 'decided';
   if (type === FAILURE_JOB_ENDED) return 'ended';
+  if (type === FAILURE_WAITS) return 'waits';
   // A fault of this code fails the workflow task, not the deletion: it goes on once the code is mended.
   return error instanceof TemporalFailure ? 'fault' : 'ours';
 }

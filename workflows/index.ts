@@ -4,9 +4,10 @@
  * Runs may wait for weeks and move to the newest worker (workers are not versioned), so a change of what is called, or
  * in which order, goes behind `patched()`; tests/replay has histories of every way a run can end or wait.
  */
-import { CancellationScope } from '@temporalio/workflow';
+import { CancellationScope, patched } from '@temporalio/workflow';
 import type { DeleteTenantInput } from '../protocol/workflow.js';
-import { check, open } from './agreement.js';
+import { agreement, open } from './agreement.js';
+import { certify } from './certificate.js';
 import { close, type DeletionCompleted, end } from './closing.js';
 import { compensate } from './compensation.js';
 import { meaningOf } from './errors.js';
@@ -15,6 +16,9 @@ import { pivot } from './pivot.js';
 import { Saga } from './saga.js';
 import { readLedgers, stage, suspend } from './staging.js';
 import { date, window } from './waits.js';
+
+/** Runs from before there were certificates end without one, in their histories alone. */
+const CERTIFICATE = 'certificate';
 
 export async function deleteTenant(input: DeleteTenantInput): Promise<DeletionCompleted> {
   const saga = new Saga(input);
@@ -33,8 +37,7 @@ async function run(saga: Saga): Promise<DeletionCompleted> {
   await saga.reversibly(async () => {
     if (!begun) {
       await date(saga);
-      await check(saga);
-      // approval, of exactly that preview: its place is here
+      await agreement(saga);
     }
     await suspend(saga);
     await stage(saga);
@@ -51,6 +54,5 @@ async function run(saga: Saga): Promise<DeletionCompleted> {
   await purge(saga);
   await directory(saga);
   await verify(saga);
-  // the certificate, over what was verified: its place is here
-  return end(saga);
+  return patched(CERTIFICATE) ? certify(saga) : end(saga);
 }

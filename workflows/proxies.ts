@@ -8,9 +8,22 @@ const retry = { initialInterval: 200, backoffCoefficient: 2, maximumInterval: 10
 export const records = proxyActivities<
   Pick<
     Activities,
-    'readJob' | 'show' | 'recordCheck' | 'markStaged' | 'decideAbort' | 'endJob' | 'requestOwnCancel'
+    | 'readJob'
+    | 'show'
+    | 'askGate'
+    | 'recordCheck'
+    | 'markStaged'
+    | 'decideAbort'
+    | 'endJob'
+    | 'requestOwnCancel'
   >
 >({ startToCloseTimeout: 15_000, retry });
+
+/** The certificate and the end: what goes wrong there is shown to a person, and tried again. */
+export const certifying = proxyActivities<Pick<Activities, 'completeJob'>>({
+  startToCloseTimeout: 30_000,
+  retry,
+});
 
 /** The pivot: it is asked until it has said which decision stands. */
 export const irreversible = proxyActivities<Pick<Activities, 'decideProceed'>>({

@@ -1,6 +1,7 @@
 /** suspend, stage and what is looked at right before the pivot: everything here can be brought back. */
 import type { Fault } from '../activities/types.js';
-import { DecisionStands } from './errors.js';
+import { DecisionStands, meaningOf } from './errors.js';
+import { waitAtGate } from './gate.js';
 import { atService, records } from './proxies.js';
 import type { Saga } from './saga.js';
 import { participantsOf } from './state.js';
@@ -27,9 +28,31 @@ export async function stage(saga: Saga): Promise<void> {
 }
 
 function stageAt(saga: Saga, services: readonly string[]): Promise<void> {
-  return saga.everywhere(services, (service) =>
-    atService.stageService.executeWithOptions(saga.about(service), saga.input(service)),
-  );
+  // What stops one service stops them all: they wait together.
+  let waiting: Promise<void> | null = null;
+  const wait = () => {
+    waiting ??= untilStagingMayGoOn(saga).finally(() => {
+      waiting = null;
+    });
+    return waiting;
+  };
+  return saga.everywhere(services, async (service) => {
+    for (;;) {
+      try {
+        await atService.stageService.executeWithOptions(saga.about(service), saga.input(service));
+        return;
+      } catch (error) {
+        if (meaningOf(error) !== 'waits') throw error;
+      }
+      await wait();
+    }
+  });
+}
+
+/** A hold or the halt has stopped a stage between two slices; what is staged rests where it is. */
+async function untilStagingMayGoOn(saga: Saga): Promise<void> {
+  await waitAtGate(saga, 'stage');
+  saga.show({ status: 'in_progress', phase: 'stage', waitingFor: null });
 }
 
 /** Every ledger once more: a backup may have brought a service back, and the registry may be another one. */

@@ -1,5 +1,5 @@
 /** date and window: the job waits for a time, and can be called off meanwhile. */
-import { upsertMemo } from '@temporalio/workflow';
+import { patched, upsertMemo } from '@temporalio/workflow';
 import { MEMO_WAITS_UNTIL } from '../protocol/workflow.js';
 import { DecisionStands } from './errors.js';
 import type { Saga } from './saga.js';
@@ -16,7 +16,7 @@ export async function date(saga: Saga): Promise<void> {
     saga.show({
       status: 'waiting',
       phase: 'date',
-      waitingFor: {
+      waitingFor: saga.known.heldBy ?? {
         kind: 'date',
         since,
         until: startAt,
@@ -41,7 +41,7 @@ export async function window(saga: Saga): Promise<void> {
     saga.show({
       status: 'waiting',
       phase: 'window',
-      waitingFor: {
+      waitingFor: saga.known.heldBy ?? {
         kind: 'window',
         since: stagedAt,
         until: new Date(end).toISOString(),
@@ -49,6 +49,9 @@ export async function window(saga: Saga): Promise<void> {
         next_action: 'Nothing; or cancel, which brings every row back.',
       },
     });
-    await saga.wait(end - Date.now());
+    const woken = await saga.wait(end - Date.now());
+    if (!woken || !patched('look-again-in-the-window')) continue;
+    await saga.read();
+    if (saga.decided) throw new DecisionStands();
   }
 }
