@@ -3,6 +3,7 @@
 import type { Retention, TableAction } from './declaration.js';
 import type { TableDigest } from './digest/types.js';
 import type { PlanFinding } from './plan/types.js';
+import type { TableOutcome } from './retention/outcome.js';
 
 export type Target = 'staged' | 'restored' | 'purged';
 export type LedgerState = 'absent' | 'staging' | 'staged' | 'restoring' | 'restored' | 'purging' | 'purged';
@@ -40,7 +41,8 @@ export interface LedgerStatus {
   readonly jobId: string;
   readonly state: LedgerState;
   readonly planHash: string | null;
-  readonly tables: readonly { table: string; rows: number }[];
+  /** `rows`: that have left the table. */
+  readonly tables: readonly ({ table: string; rows: number } & TableOutcome)[];
   readonly rowsDone: number;
   readonly rowsTotal: number | null;
   readonly waitingFor: Waiting | null;
@@ -73,7 +75,7 @@ export interface Verification {
   readonly jobId: string | null;
   readonly clean: boolean;
   readonly rowsLeft: number;
-  readonly tables: readonly { table: string; liveRows: number; archivedRows: number }[];
+  readonly tables: readonly ({ table: string; liveRows: number; archivedRows: number } & TableOutcome)[];
   readonly horizon: string | null;
   readonly horizonPassed: boolean;
   readonly waitingFor: Waiting | null;

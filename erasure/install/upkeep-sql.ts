@@ -23,7 +23,7 @@ GRANT EXECUTE ON FUNCTION ${name}(regclass) TO ${ident(role)};`;
 
 function body(declaration: Declaration): string {
   const erased = Object.entries(declaration.tables)
-    .filter(([, { action }]) => action === 'delete')
+    .filter(([, { action }]) => action !== 'keep')
     .map(([table]) => literal(table))
     .sort();
   return `

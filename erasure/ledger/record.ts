@@ -1,8 +1,10 @@
 /** The ledger's row. */
 import type { Progress } from '../chunks/progress.js';
+import type { Retention } from '../declaration.js';
 import { tableDigests } from '../digest/lanes.js';
 import type { Digests } from '../digest/types.js';
 import type { LedgerState, LedgerStatus, Waiting } from '../engine-types.js';
+import { type Outcomes, told } from '../retention/outcome.js';
 
 /** A column as it was at stage: by number, which a rename does not change, and by name, which a dump keeps. */
 export interface ArchivedColumn {
@@ -29,6 +31,10 @@ export interface Archive {
   readonly unit: number;
   readonly rows: number;
   readonly columns: readonly ArchivedColumn[];
+  /** How long its rows are retained, as the policy was when they were archived. */
+  readonly retention?: Retention;
+  /** What has to be retained of it has been copied to where it rests. */
+  readonly settled?: true;
 }
 
 /** Values of a reference that were nulled in rows that stay. */
@@ -42,6 +48,8 @@ export interface SavedReference {
   readonly columns: readonly ArchivedColumn[];
   /** What the values were changed to. */
   readonly became: 'null' | 'default';
+  /** Of anonymized rows: what the columns became, in their order; null, or a constant as text. */
+  readonly constants?: readonly (string | null)[];
 }
 
 export interface LedgerRow {
@@ -56,6 +64,8 @@ export interface LedgerRow {
   readonly savedReferences: readonly SavedReference[];
   /** Rows by table, as people write its name. */
   readonly counts: Readonly<Record<string, number>>;
+  /** What has become of rows beyond that, likewise. */
+  readonly outcome: Outcomes;
   readonly rowsTotal: number | null;
   /** How far rows have been moved, or moved back, in chunks; null: not in chunks. */
   readonly progress: Progress | null;
@@ -87,7 +97,7 @@ export function statusOf(row: LedgerRow, restorable: Restorable, waiting = row.w
     jobId: row.jobId,
     state: row.state,
     planHash: row.planHash,
-    tables: Object.entries(row.counts).map(([table, rows]) => ({ table, rows })),
+    tables: tablesOf(row),
     rowsDone,
     rowsTotal: row.rowsTotal,
     waitingFor: waiting,
@@ -97,6 +107,14 @@ export function statusOf(row: LedgerRow, restorable: Restorable, waiting = row.w
     restorable,
     ...(digests && { digests }),
   };
+}
+
+function tablesOf({ counts, outcome }: LedgerRow): LedgerStatus['tables'] {
+  const names = new Set([...Object.keys(counts), ...Object.keys(outcome)]);
+  return [...names].map((table) => {
+    const rows = counts[table] ?? 0;
+    return { table, rows, ...told(outcome[table], rows) };
+  });
 }
 
 /** What is answered about a job that the ledger does not know. */

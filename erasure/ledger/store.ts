@@ -5,6 +5,7 @@ import type { Digests } from '../digest/types.js';
 import type { BrokenGlass, LedgerState, Waiting } from '../engine-types.js';
 import { LEDGER, TOMBSTONES } from '../install/ledger-sql.js';
 import { qualified } from '../quote.js';
+import type { Outcomes } from '../retention/outcome.js';
 import type { Session } from '../session/session.js';
 import type { Archive, LedgerRow, SavedReference } from './record.js';
 import { OPEN_STATES } from './transitions.js';
@@ -15,6 +16,7 @@ export interface LedgerChange {
   readonly archives?: readonly Archive[];
   readonly savedReferences?: readonly SavedReference[];
   readonly counts?: Readonly<Record<string, number>>;
+  readonly outcome?: Outcomes;
   readonly rowsTotal?: number;
   readonly progress?: Progress | null;
   readonly upkeep?: readonly number[] | null;
@@ -56,7 +58,7 @@ export class LedgerStore {
     return `id::text, tenant_id::text AS "tenantId", job_id::text AS "jobId", state, plan_hash AS "planHash",
       database_oid = ${THIS_DATABASE}
         AND COALESCE(system_identifier = ${THIS_CLUSTER}, true) AS "sameDatabase",
-      archives, saved_references AS "savedReferences", counts, rows_total::float8 AS "rowsTotal", progress,
+      archives, saved_references AS "savedReferences", counts, outcome, rows_total::float8 AS "rowsTotal", progress,
       horizon::text, horizon_passed_at IS NOT NULL AS "horizonPassed", waiting, upkeep, not_done AS "notDone", digests,
       moved_at AS "movedAt", staged_at AS "stagedAt", restored_at AS "restoredAt", purged_at AS "purgedAt"`;
   }
@@ -159,6 +161,7 @@ export class LedgerStore {
     if (change.archives) set('archives', JSON.stringify(change.archives));
     if (change.savedReferences) set('saved_references', JSON.stringify(change.savedReferences));
     if (change.counts) set('counts', JSON.stringify(change.counts));
+    if (change.outcome) set('outcome', JSON.stringify(change.outcome));
     if (change.rowsTotal !== undefined) set('rows_total', change.rowsTotal);
     if (change.progress !== undefined) set('progress', change.progress && JSON.stringify(change.progress));
     if (change.upkeep !== undefined) set('upkeep', change.upkeep && JSON.stringify(change.upkeep));

@@ -2,6 +2,7 @@
 import type { EngineContext } from '../context.js';
 import type { LedgerRow, SavedReference } from '../ledger/record.js';
 import { ident, label, qualified } from '../quote.js';
+import { putValuesBack } from '../retention/put-back.js';
 import type { Session } from '../session/session.js';
 import { type LiveColumn, type LiveTable, liveColumn, liveTables } from './live-tables.js';
 
@@ -18,7 +19,11 @@ export async function setReferencesBack(
   );
   for (const [place, reference] of saved.entries()) {
     const table = live[place];
-    const sql = table && setBack(context, reference, table);
+    const sql =
+      table &&
+      (reference.constants
+        ? putValuesBack(reference, table, context.declaration.letheSchema)
+        : setBack(context, reference, table));
     if (sql) await session.query(sql, [], { table: label(table), privilege: 'UPDATE' });
   }
 }

@@ -10,6 +10,7 @@ import type { Plan, Unit } from '../plan/types.js';
 import { deletedTables } from '../plan-source.js';
 import { qualified } from '../quote.js';
 import { ownedRows, rowsOf } from '../selection.js';
+import { retentionOf } from '../retention/policy.js';
 import type { Session } from '../session/session.js';
 import { assertNothingRefers } from './fast-path.js';
 import { type ReferenceWork, referenceWork, savedColumns, takeReferences } from './references.js';
@@ -168,6 +169,7 @@ class Move {
       });
     }
     const archive = name === null ? null : qualified({ schema, name });
+        ...retentionOf(plan, table.oid),
     const rows = await takeReferences(session, work, row.tenantId, archive, !fast);
     const last = this.savedReferences.at(-1);
     if (name !== null && last) this.savedReferences[this.savedReferences.length - 1] = { ...last, rows };
