@@ -5,6 +5,7 @@ import { hasEnded, type JobService, type JobView } from '../protocol/jobs.js';
 import { Problem } from '../protocol/problems.js';
 import type { Actor, Records, ServicePatch, WriteOrder } from '../records/types.js';
 import { JobHasEnded } from './failures.js';
+import type { HousekeepingWorks } from './housekeeping.js';
 import type { SagaSettings } from './types.js';
 
 export interface ActivityDependencies {
@@ -12,6 +13,8 @@ export interface ActivityDependencies {
   /** Every service of the registry, with tokens that follow the decision. */
   readonly services: readonly ServiceClient[];
   readonly settings: SagaSettings;
+  /** What runs by itself; without it, nothing does. */
+  readonly housekeeping?: HousekeepingWorks;
   readonly previewHash: (
     tenantId: string,
     plans: readonly {

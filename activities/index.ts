@@ -6,12 +6,16 @@ import { type ActivityDependencies, createParts } from './dependencies.js';
 import { failureOf } from './failures.js';
 import { forwardSteps } from './forward.js';
 import { gateSteps } from './gate.js';
+import { housekeepingSteps } from './housekeeping.js';
 import { recordSteps } from './record.js';
+import { releaseSteps } from './releases.js';
 import { reversibleSteps } from './reversible.js';
 
 export { createCertificateSigner } from './certificate.js';
 export type { ActivityDependencies } from './dependencies.js';
 export { settleEndedJob } from './other-job.js';
+export { createRetained } from './retained.js';
+export { createSweep } from './sweep.js';
 export { createTokenGiver } from './tokens.js';
 
 /** What the workflow may call. */
@@ -27,6 +31,8 @@ export function createActivities(dependencies: ActivityDependencies) {
     ...reversibleSteps(parts),
     ...forwardSteps(parts),
     ...certificateSteps(parts),
+    ...releaseSteps(parts),
+    ...housekeepingSteps(parts.records, parts.housekeeping ?? {}),
   });
 }
 

@@ -31,7 +31,10 @@ export function stateOfJob({ settings, services }: Parts, job: JobView): JobStat
       reversible: service.reversible,
       touched: service.stage_requested_at !== null,
     })),
-    registered: services.map((client) => client.service.name),
+    ...(job.reapplies && { reapplies: true }),
+    registered: services
+      .map((client) => client.service.name)
+      .filter((name) => job.scope?.includes(name) ?? true),
     faults: job.services.flatMap((service) => faultKept(service.name, service.last_error)),
     settings: {
       attentionRetryEveryMs: settings.attentionRetryEveryMs,

@@ -36,7 +36,9 @@ export function bringTo(
         const other = otherJobOf(error);
         if (other === null) throw error;
         const settled = await settleOtherJob(parts, job, service, attempt, other);
-        if (settled === 'unknown' && target !== 'purged') throw unknownOther(service, other);
+        // A backup may have brought it; what is erased again takes over what that job had archived.
+        const supersedable = target === 'purged' || (target === 'staged' && Boolean(job.reapplies));
+        if (settled === 'unknown' && !supersedable) throw unknownOther(service, other);
         // Asked again with a token that says so; if that does not help either, the error counts as one.
         if (settled === 'unknown' && supersedes === other) throw error;
         if (settled === 'unknown') supersedes = other;

@@ -19,13 +19,18 @@ const AFTER_JOBS: readonly TokenAction[] = ['retained_erase'];
 
 /** Gives a token where the record's decision allows it; throws `DecisionForbids`, or `JobWaits`, elsewhere. */
 export function createTokenGiver(options: {
-  readonly records: Pick<Records, 'decisionOf' | 'heldBack'>;
+  readonly records: Pick<Records, 'decisionOf' | 'heldBack' | 'assertReleaseStands'>;
   readonly issuer: TokenIssuer;
 }): (request: ServiceTokenRequest) => Promise<string> {
   return async (request) => {
     const { action, jobId } = request;
     if ((READING_ACTIONS as readonly TokenAction[]).includes(action)) return options.issuer.issue(request);
     if (AFTER_JOBS.includes(action)) return options.issuer.issue(request);
+    if (action === 'released') {
+      if (request.tenantId === undefined || jobId === undefined) throw new DecisionForbids(action, null);
+      await options.records.assertReleaseStands(request.tenantId, jobId);
+      return options.issuer.issue(request);
+    }
     const allowed = ALLOWED_UNDER[action];
     if (allowed === undefined || jobId === undefined) throw new DecisionForbids(action, null);
     if (action !== 'staged') {

@@ -69,7 +69,9 @@ export interface JobState extends DecisionState {
   readonly stagedAt: string | null;
   readonly restoreWindowMs: number;
   readonly services: readonly SagaService[];
-  /** Names of the services that the registry has now. */
+  /** It erases again what came back of a tenant who is gone: no directory knows the tenant, so there is nothing to suspend. */
+  readonly reapplies?: boolean;
+  /** Names of the services that the registry has now and that the job is about. */
   readonly registered: readonly string[];
   /** The errors kept with the services. */
   readonly faults: readonly Fault[];

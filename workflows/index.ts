@@ -17,6 +17,9 @@ import { Saga } from './saga.js';
 import { readLedgers, stage, suspend } from './staging.js';
 import { date, window } from './waits.js';
 
+export { housekeeping } from './housekeeping.js';
+export { releaseTombstones } from './releases.js';
+
 /** Runs from before there were certificates end without one, in their histories alone. */
 const CERTIFICATE = 'certificate';
 

@@ -12,7 +12,7 @@ const MOST_ROUNDS = 5;
 /** The semantic lock, in the tenant directory; a company without one relies on the fences. */
 export async function suspend(saga: Saga): Promise<void> {
   const { directory } = participantsOf(saga.known);
-  if (directory === null) return;
+  if (directory === null || saga.known.reapplies) return;
   saga.show({ status: 'in_progress', phase: 'suspend', waitingFor: null });
   await atService.suspendTenant.executeWithOptions(saga.about(directory), saga.input(directory));
 }
