@@ -71,6 +71,9 @@ const apiVariables = z.object({
   PREVIEW_TIMEOUT: duration.prefault('15s'),
 });
 
+const LEAST_RETENTION_MS = 32 * 24 * 3_600_000;
+const longRetention = duration.refine((ms) => ms >= LEAST_RETENTION_MS, 'should be at least 32d');
+
 const workerVariables = z.object({
   ...platform,
   REQUIRE_APPROVAL: notYet,
@@ -84,6 +87,31 @@ const workerVariables = z.object({
   WORKER_HEALTH_PORT: port.default(0),
   SHUTDOWN_GRACE: duration.prefault('10s'),
   WORKFLOW_BUNDLE: path.optional(),
+  /** Who a certificate says that it is from. */
+  CERTIFICATE_ISSUER: z.string().min(1).default('lethe'),
+  /** `scope.not_covered` of certificates: systems outside of the registry, one a line or separated by semicolons. */
+  SCOPE_NOT_COVERED: z.string().optional(),
+  SCOPE_NOT_COVERED_FILE: path.optional(),
+  /** How long after a purge each still has the rows; certificates say that nobody knows where one is not set. */
+  BACKUP_RETENTION: duration.optional(),
+  WAL_RETENTION: duration.optional(),
+  REPLICA_DELAY: duration.optional(),
+  /** How long the platform's own records are kept; for ever where it is not set. */
+  RECORDS_RETENTION: longRetention.optional(),
+  CERTIFICATE_RETENTION: longRetention.optional(),
+});
+// A certificate that reads as total and is not is worse than none, so somebody has to say what is outside.
+const workerVariablesWhole = workerVariables.superRefine((config, context) => {
+  const { SCOPE_NOT_COVERED: said, SCOPE_NOT_COVERED_FILE: file } = config;
+  if ((said === undefined) !== (file === undefined)) return;
+  context.addIssue({
+    code: 'custom',
+    path: ['SCOPE_NOT_COVERED'],
+    message:
+      said === undefined
+        ? 'certificates name the systems outside that hold data of tenants, and have to; say which, or in a file that SCOPE_NOT_COVERED_FILE names'
+        : 'and SCOPE_NOT_COVERED_FILE are both set; leave one out',
+  });
 });
 
 const serviceVariables = z.object({
@@ -111,6 +139,9 @@ const localVariables = z.object({
   TEMPORAL_PORT: port.default(7233),
   TEMPORAL_UI_PORT: port.default(8233),
   SERVICES_FIRST_PORT: port.default(8101),
+  /** How many random schemas a test of the engine makes, and from which seed. */
+  TEST_SCHEMAS: wholeNumber(1, 1_000_000).default(12),
+  TEST_SEED: wholeNumber(1, 2_147_483_647).default(7),
   XDG_CACHE_HOME: path.optional(),
   HOME: path.optional(),
   PATH: z.string().default(''),
@@ -175,7 +206,7 @@ export function readApiConfig(environment: Environment = process.env): ApiConfig
 export type WorkerConfig = z.output<typeof workerVariables>;
 /** Throws `ConfigurationError` that lists every fault. */
 export function readWorkerConfig(environment: Environment = process.env): WorkerConfig {
-  return read(workerVariables, environment);
+  return read(workerVariablesWhole, environment);
 }
 
 /** Configuration of `services/main.ts`: which services this process serves, and with which database each. */

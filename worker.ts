@@ -1,4 +1,5 @@
 /** The Temporal worker's process: the workflow, its activities, and the reconciler. */
+import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,7 +16,12 @@ import {
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { createActivities, createTokenGiver, settleEndedJob } from './activities/index.js';
+import {
+  createActivities,
+  createCertificateSigner,
+  createTokenGiver,
+  settleEndedJob,
+} from './activities/index.js';
 import { ConfigurationError, readWorkerConfig, type WorkerConfig } from './config.js';
 import { previewHash } from './proof/preview-hash.js';
 import { createServiceClient } from './protocol/client.js';
@@ -58,6 +64,16 @@ async function main(): Promise<void> {
     records,
     services,
     previewHash,
+    certificates: createCertificateSigner({
+      issuer: config.CERTIFICATE_ISSUER,
+      readKeys: () => readSigningKeys(config.SIGNING_KEYS_DIR, 'certificate'),
+      coverage: {
+        systems: await systemsOutside(config),
+        backupsMs: config.BACKUP_RETENTION ?? null,
+        walMs: config.WAL_RETENTION ?? null,
+        replicasMs: config.REPLICA_DELAY ?? null,
+      },
+    }),
     settings: {
       ...limits,
       giveUpAfterMs: config.GIVE_UP_AFTER,
@@ -121,6 +137,23 @@ async function main(): Promise<void> {
     await Promise.all(services.map((client) => client.close()));
     await Promise.all([connection.close(), records.close(), closed(health)]);
   });
+}
+
+/** `scope.not_covered`, as the configuration has it. */
+async function systemsOutside(config: WorkerConfig): Promise<string[]> {
+  const file = config.SCOPE_NOT_COVERED_FILE;
+  const said =
+    file === undefined ? (config.SCOPE_NOT_COVERED ?? '') : await readFile(file, 'utf8').catch(() => '');
+  const systems = said
+    .split(/[;\n]/)
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
+  if (systems.length > 0) return systems;
+  throw new ConfigurationError([
+    file === undefined
+      ? 'SCOPE_NOT_COVERED names no system; where there is none outside, say so in words'
+      : `SCOPE_NOT_COVERED_FILE (${file}) names no system, or cannot be read`,
+  ]);
 }
 
 function createWorker(options: {

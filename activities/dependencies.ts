@@ -4,6 +4,7 @@ import type { ServiceClient } from '../protocol/client.js';
 import { hasEnded, type JobService, type JobView } from '../protocol/jobs.js';
 import { Problem } from '../protocol/problems.js';
 import type { Actor, Records, ServicePatch, WriteOrder } from '../records/types.js';
+import type { CertificateSigner } from './certificate.js';
 import { JobHasEnded } from './failures.js';
 import type { HousekeepingWorks } from './housekeeping.js';
 import type { SagaSettings } from './types.js';
@@ -15,6 +16,7 @@ export interface ActivityDependencies {
   readonly settings: SagaSettings;
   /** What runs by itself; without it, nothing does. */
   readonly housekeeping?: HousekeepingWorks;
+  readonly certificates: CertificateSigner;
   readonly previewHash: (
     tenantId: string,
     plans: readonly {

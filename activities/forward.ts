@@ -1,6 +1,7 @@
 /** The steps after the pivot: they only go forward, and are repeated until they have succeeded. */
 import { Context } from '@temporalio/activity';
 import type { JobService } from '../protocol/jobs.js';
+import type { Verification } from '../protocol/participant.js';
 import { PROBLEMS, Problem, type ProblemCode } from '../protocol/problems.js';
 import { type Parts, partOf } from './dependencies.js';
 import { isGone } from './failures.js';
@@ -58,9 +59,9 @@ export function forwardSteps(parts: Parts) {
             await parts.tell(jobId, {
               name: service,
               waitingFor: null,
-              ...(clean && { verifiedAt: found.verified_at, lastError: null }),
+              ...(clean && { verifiedAt: found.verified_at, horizon: found.horizon, lastError: null }),
             });
-            if (!clean && mustBeClean) throw rowsLeft(service, found.rows_left);
+            if (!clean && mustBeClean) throw rowsLeft(service, found);
             if (clean) await parts.step(job, 'service verified', { service, rows_left: 0 });
             return { clean, rowsLeft: found.rows_left };
           }
@@ -77,9 +78,20 @@ export function forwardSteps(parts: Parts) {
   };
 }
 
-function rowsLeft(service: string, rows: number): Problem {
-  const detail = `${service} still has ${rows} rows of the tenant, although it was purged again and again. Find out who writes them; then replay.`;
-  return new Problem('state_conflict', detail, { service });
+const MOST_NAMED = 10;
+
+/** What is left, and where: such a job gets no certificate. */
+function rowsLeft(service: string, { rows_left: rows, tables }: Verification): Problem {
+  const where = tables.filter((table) => table.live_rows + table.archived_rows > 0);
+  const named = where
+    .slice(0, MOST_NAMED)
+    .map(({ table, live_rows: live, archived_rows: archived }) =>
+      archived > 0 ? `${table} ${live} and ${archived} archived` : `${table} ${live}`,
+    );
+  const more = where.length > MOST_NAMED ? `, and ${where.length - MOST_NAMED} tables more` : '';
+  const places = named.length > 0 ? ` (${named.join(', ')}${more})` : '';
+  const detail = `${service} still has ${rows} rows of the tenant${places}, although it was purged again and again. Find out who writes them; then replay.`;
+  return new Problem('state_conflict', detail, { service, ...(where[0] && { table: where[0].table }) });
 }
 
 function unsuccessful(service: string, code: string | undefined): Problem {

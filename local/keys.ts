@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type KeyPurpose, readSigningKeys, writeSigningKey } from '../protocol/keys.js';
+import { KEY_PURPOSES, type KeyPurpose, readSigningKeys, writeSigningKey } from '../protocol/keys.js';
 import { localIssuerEntry } from '../protocol/local-issuer.js';
 
 /** Where the keys of a platform lie. */
@@ -20,7 +20,7 @@ export async function prepareKeys(directory: string): Promise<KeyFiles> {
   const signingKeysDirectory = join(directory, 'keys');
   const publicDirectory = join(directory, 'public-keys');
   mkdirSync(publicDirectory, { recursive: true });
-  for (const purpose of ['service-token', 'user-token'] as const) {
+  for (const purpose of KEY_PURPOSES) {
     if (!hasKey(signingKeysDirectory, purpose)) await writeSigningKey(signingKeysDirectory, purpose);
   }
   const publish = async (purpose: KeyPurpose) => {

@@ -82,7 +82,12 @@ export function platformProcesses(options: PlatformProcessesOptions): {
     worker: nodeProcess({
       name: 'worker',
       entry: 'worker.ts',
-      environment: { ...platform, WORKER_HEALTH_PORT: String(options.workerHealthPort) },
+      environment: {
+        SCOPE_NOT_COVERED: 'Whatever this laptop’s services have sent elsewhere: e-mail, exports, logs',
+        BACKUP_RETENTION: '0s',
+        ...platform,
+        WORKER_HEALTH_PORT: String(options.workerHealthPort),
+      },
       ready: () => answersOk(`http://127.0.0.1:${options.workerHealthPort}/readyz`),
     }),
     api: nodeProcess({

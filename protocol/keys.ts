@@ -4,12 +4,12 @@
  * without the private member `d` is a retired key: still published, signing nothing any more.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JSONWebKeySet, type JWK } from 'jose';
 import { z } from 'zod';
 
-export const KEY_PURPOSES = ['service-token', 'user-token', 'certificate'] as const;
+export const KEY_PURPOSES = ['service-token', 'user-token', 'certificate', 'audit-head'] as const;
 export type KeyPurpose = (typeof KEY_PURPOSES)[number];
 
 /** The one algorithm of Lethe's own signatures. */
@@ -37,6 +37,8 @@ const storedKey = z.object({
   kid: z.string().min(1).max(200),
 });
 
+type StoredKey = z.infer<typeof storedKey>;
+
 /** A key that is missing or cannot be used. Names the file, never its content. */
 export class SigningKeyError extends Error {
   override readonly name = 'SigningKeyError';
@@ -44,11 +46,7 @@ export class SigningKeyError extends Error {
 
 /** Reads all keys of a purpose; throws where none can sign. */
 export async function readSigningKeys(directory: string, purpose: KeyPurpose): Promise<SigningKeys> {
-  const names = (await readdir(directory).catch(() => [])).filter(
-    (name) => name.startsWith(`${purpose}.`) && name.endsWith('.json'),
-  );
-  const keys = await Promise.all(names.map((name) => readKey(join(directory, name))));
-  keys.sort((one, other) => (one.kid < other.kid ? -1 : 1));
+  const keys = await readKeys(directory, purpose);
   const newest = keys.findLast((key) => key.d !== undefined);
   if (newest === undefined) {
     throw new SigningKeyError(
@@ -58,13 +56,33 @@ export async function readSigningKeys(directory: string, purpose: KeyPurpose): P
   const privateKey = await importJWK({ ...newest, alg: SIGNING_ALGORITHM } as JWK, SIGNING_ALGORITHM);
   return {
     signing: { kid: newest.kid, privateKey: privateKey as CryptoKey },
-    jwks: {
-      keys: keys.map(({ kty, crv, x, kid }) => ({ kty, crv, x, kid, use: 'sig', alg: SIGNING_ALGORITHM })),
-    },
+    jwks: published(keys),
   };
 }
 
-async function readKey(path: string): Promise<z.infer<typeof storedKey>> {
+/** The public halves of all keys of a purpose, also where none can sign any more. */
+export async function readPublicKeys(
+  directory: string,
+  purpose: KeyPurpose,
+): Promise<Pick<SigningKeys, 'jwks'>> {
+  return { jwks: published(await readKeys(directory, purpose)) };
+}
+
+async function readKeys(directory: string, purpose: KeyPurpose): Promise<StoredKey[]> {
+  const names = (await readdir(directory).catch(() => [])).filter(
+    (name) => name.startsWith(`${purpose}.`) && name.endsWith('.json'),
+  );
+  const keys = await Promise.all(names.map((name) => readKey(join(directory, name))));
+  return keys.sort((one, other) => (one.kid < other.kid ? -1 : 1));
+}
+
+function published(keys: readonly StoredKey[]): JSONWebKeySet {
+  return {
+    keys: keys.map(({ kty, crv, x, kid }) => ({ kty, crv, x, kid, use: 'sig', alg: SIGNING_ALGORITHM })),
+  };
+}
+
+async function readKey(path: string): Promise<StoredKey> {
   let content: unknown;
   try {
     content = JSON.parse(await readFile(path, 'utf8'));
@@ -77,6 +95,16 @@ async function readKey(path: string): Promise<z.infer<typeof storedKey>> {
     throw new SigningKeyError(`${path} is no Ed25519 key as a JWK: see ${members || 'its form'}`);
   }
   return key.data;
+}
+
+/** Takes the private half of a key away: it signs nothing any more, and is still published. Gives the file's path. */
+export async function retireSigningKey(directory: string, purpose: KeyPurpose, kid: string): Promise<string> {
+  const path = join(directory, `${purpose}.${kid}.json`);
+  const { d: _, ...publicHalf } = await readKey(path);
+  const draft = `${path}.draft`;
+  await writeFile(draft, `${JSON.stringify(publicHalf, null, 2)}\n`, { mode: 0o600 });
+  await rename(draft, path);
+  return path;
 }
 
 /** Makes a new key, readable by its owner only, which signs from the next start on. Gives the file's path. */

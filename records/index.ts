@@ -7,10 +7,12 @@ import { auditQueries } from './audit-queries.js';
 import { certificateRecords } from './certificates.js';
 import { type DatabaseOptions, openDatabase } from './database.js';
 import { decisionRecords } from './decisions.js';
+import { exportRecords } from './exports.js';
 import { gateRecords } from './gate.js';
 import type { GateRules } from './gate-types.js';
 import { haltRecords } from './halt.js';
 import { holdRecords } from './holds.js';
+import { noticeRecords } from './notices.js';
 import { peopleRecords } from './people.js';
 import { progressRecords } from './progress.js';
 import { jobQueries } from './queries.js';
@@ -19,6 +21,7 @@ import { retentionRecords } from './retention.js';
 import { serviceRecords } from './services.js';
 import { hashBy, staysGoneRecords } from './stays-gone.js';
 import type { Records } from './types.js';
+import { waiverRecords } from './waivers.js';
 
 export interface RecordsOptions extends DatabaseOptions {
   /** What stands for a tenant's key outside of the records: marks that were imported may know nothing else. */
@@ -56,6 +59,9 @@ export function createRecords(options: RecordsOptions): Records {
     ...certificateRecords(database),
     ...peopleRecords(database),
     ...retentionRecords(database),
+    ...exportRecords(database),
+    ...waiverRecords(database),
+    ...noticeRecords(database),
     withAdvisoryLock: (name, work) => withAdvisoryLock(options, name, work),
     ready: () =>
       database.read(async (client) => {

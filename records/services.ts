@@ -17,7 +17,11 @@ export function serviceRecords(database: Database): Pick<Records, 'updateService
         if (patch.epoch !== undefined && patch.epoch < service.epoch) return;
         await client.jobService.update({
           where: { jobId_name: { jobId, name: patch.name } },
-          data: { ...columnsOf(patch), updatedAt: service.now },
+          data: {
+            ...columnsOf(patch),
+            ...(patch.state === 'purged' && service.state !== 'purged' && { purgedAt: service.now }),
+            updatedAt: service.now,
+          },
           select: { jobId: true },
         });
         if (patch.state === undefined || patch.state === service.state) return;
@@ -61,7 +65,7 @@ export function serviceRecords(database: Database): Pick<Records, 'updateService
 
 function columnsOf(patch: ServicePatch): Prisma.JobServiceUpdateInput {
   const { role, reversible, fence, state, planHash, counts, rowsDone, rowsTotal, addAttempts, epoch } = patch;
-  const { lastError, waitingFor, verifiedAt } = patch;
+  const { lastError, waitingFor, verifiedAt, horizon } = patch;
   return {
     ...(role !== undefined && { role }),
     ...(reversible !== undefined && { reversible }),
@@ -75,6 +79,7 @@ function columnsOf(patch: ServicePatch): Prisma.JobServiceUpdateInput {
     ...(lastError !== undefined && { lastError: lastError ?? Prisma.DbNull }),
     ...(waitingFor !== undefined && { waitingFor: waitingFor ?? Prisma.DbNull }),
     ...(verifiedAt !== undefined && { verifiedAt: new Date(verifiedAt) }),
+    ...(horizon !== undefined && { horizon }),
     ...(epoch !== undefined && { epoch }),
   };
 }

@@ -12,6 +12,7 @@ import type {
 } from '../protocol/jobs.js';
 import type { FenceKind, LedgerState, SliceWait, TableCount } from '../protocol/participant.js';
 import type { GateRecords, PivotWaits } from './gate-types.js';
+import type { PortabilityRecords } from './portability-types.js';
 import type { ProofRecords } from './proof-types.js';
 import type { StaysGoneRecords } from './stays-gone.js';
 
@@ -106,7 +107,7 @@ export interface AuditEvent {
 }
 
 /** Methods throw `Problem` for refusals, and `Problem('records_unavailable')` while the database is away. */
-export interface Records extends GateRecords, StaysGoneRecords, ProofRecords {
+export interface Records extends GateRecords, StaysGoneRecords, ProofRecords, PortabilityRecords {
   /**
    * Writes a `pending` job, or returns the open one with the same options. Refuses with `job_open` (other options)
    * or `already_erased`.

@@ -52,8 +52,20 @@ export function outcomeOf(status: EndedStatus, services: number, faults: readonl
   }
 }
 
+/** Everything is deleted and verified by then, so this alone is to be mended. */
+const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
+  signing_key_missing:
+    'Put a certificate key into SIGNING_KEYS_DIR of the worker (docs/certificate.md). It is tried again by itself, or at once on replay.',
+  not_verified:
+    'The records do not show every service purged and verified; GET /audit?job_id= says what happened to it. It is tried again by itself, or at once on replay.',
+};
+
 /** What a job that cannot go on by itself waits for. */
 export function attentionOf(faults: readonly Fault[], since: string, until: string): WaitingFor {
+  const uncertified = CERTIFICATE_FAULTS[faults.find(({ code }) => code in CERTIFICATE_FAULTS)?.code ?? ''];
+  if (uncertified !== undefined) {
+    return { kind: 'certificate', since, until, who_can_act: 'operator', next_action: uncertified };
+  }
   const conflict = faults.some((fault) => fault.code === 'restore_conflict');
   const older = faults.some((fault) => fault.olderTransaction);
   const services = faults.map((fault) => fault.service ?? 'the platform').join(', ');

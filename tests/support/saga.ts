@@ -22,6 +22,7 @@ import { createReconciler, type Reconciler } from '../../records/reconciler.js';
 import { createRuns, type JobRuns } from '../../records/runs.js';
 import { ensureSearchAttributes } from '../../records/search-attributes.js';
 import type { Actor, Records } from '../../records/types.js';
+import { type TestCertificates, testCertificates } from './certificates.js';
 import { until } from './conditions.js';
 import { type FaultyProxy, type Held, type ProxiedRequest, startFaultyProxy } from './faulty-proxy.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
@@ -45,6 +46,7 @@ export interface TestSaga {
   readonly reconciler: Reconciler;
   readonly client: Client;
   readonly keys: TestPlatformKeys;
+  readonly certificates: TestCertificates;
   readonly orders: StagingParticipant;
   readonly sales: StagingParticipant;
   /** In front of each service, by its name. */
@@ -125,6 +127,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
     workflowBundle(),
   ]);
   await ensureSearchAttributes(temporal.client.connection, 'default');
+  const certificates = await testCertificates();
   const pool = new pg.Pool({ connectionString: database.url, max: 4 });
   const records = createRecords({ databaseUrl: database.urlFor('lethe_records'), poolSize: 8 });
   const orders = stagingParticipant('orders');
@@ -181,6 +184,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
     reconciler,
     client: temporal.client,
     keys,
+    certificates,
     orders,
     sales,
     proxy(service) {
@@ -276,6 +280,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
           services: clientsOf(saga.registry),
           settings,
           previewHash,
+          certificates: certificates.signer,
         }),
         shutdownGraceTime: 200,
         maxHeartbeatThrottleInterval: 300,
@@ -300,6 +305,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
       await records.close();
       await pool.end();
       await temporal.close();
+      certificates.remove();
       await database.drop();
     },
   };

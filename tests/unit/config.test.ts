@@ -18,6 +18,7 @@ const platform = {
   LETHE_SERVICES_FILE: 'services.json',
   SIGNING_KEYS_DIR: 'keys',
 };
+const worker = { ...platform, SCOPE_NOT_COVERED: 'the newsletter' };
 
 function faultsOf(read: () => unknown): readonly string[] {
   try {
@@ -46,24 +47,24 @@ describe('configuration', () => {
 
   it('never repeats a value that may be a secret', () => {
     const faults = faultsOf(() =>
-      readWorkerConfig({ ...platform, RECORDS_DATABASE_URL: 'mysql://u:hunter2@h/d' }),
+      readWorkerConfig({ ...worker, RECORDS_DATABASE_URL: 'mysql://u:hunter2@h/d' }),
     );
     expect(faults.join()).toContain('RECORDS_DATABASE_URL');
     expect(faults.join()).not.toContain('hunter2');
   });
 
   it('refuses REQUIRE_APPROVAL=true, since nobody could approve', () => {
-    expect(faultsOf(() => readWorkerConfig({ ...platform, REQUIRE_APPROVAL: 'true' }))).toEqual([
+    expect(faultsOf(() => readWorkerConfig({ ...worker, REQUIRE_APPROVAL: 'true' }))).toEqual([
       'REQUIRE_APPROVAL has to be false: approval is not part of this version',
     ]);
   });
 
   it('takes an empty variable as one that is not set', () => {
-    expect(readWorkerConfig({ ...platform, GIVE_UP_AFTER: '' }).GIVE_UP_AFTER).toBe(15 * 60_000);
+    expect(readWorkerConfig({ ...worker, GIVE_UP_AFTER: '' }).GIVE_UP_AFTER).toBe(15 * 60_000);
   });
 
   it('reads durations as people write them, into milliseconds', () => {
-    const config = readWorkerConfig({ ...platform, GIVE_UP_AFTER: '10s', OLDER_TRANSACTION_LIMIT: '1.5h' });
+    const config = readWorkerConfig({ ...worker, GIVE_UP_AFTER: '10s', OLDER_TRANSACTION_LIMIT: '1.5h' });
     expect(config.GIVE_UP_AFTER).toBe(10_000);
     expect(config.OLDER_TRANSACTION_LIMIT).toBe(5_400_000);
   });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, openTestApi, type TestApi } from '../../support/api.js';
+import { complete } from '../../support/certificates.js';
 
 describe('asking for a deletion', () => {
   let api: TestApi;
@@ -115,7 +116,7 @@ describe('asking for a deletion', () => {
       body: { code: 'past_pivot' },
     });
 
-    await api.records.endJob(jobId, { epoch, number: 1 }, 'completed', 'nothing is left');
+    await complete(api.records, jobId, { epoch, number: 1 });
     for (const token of [owner, operator]) {
       const path = `/api/v1/tenants/${tenant}`;
       expect(await api.ask('DELETE', path, token)).toMatchObject({

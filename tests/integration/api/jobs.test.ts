@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EndedStatus } from '../../../protocol/jobs.js';
 import type { Actor } from '../../../records/types.js';
 import { openTestApi, type TestApi } from '../../support/api.js';
+import { endAs } from '../../support/certificates.js';
 
 const SAGA: Actor = { kind: 'system', id: 'lethe', role: 'saga' };
 const list = '/api/v1/deletion-jobs';
@@ -38,7 +39,7 @@ describe('deletion jobs', () => {
       const cause = { cancelled: 'cancel', refused: 'refusal', compensated: 'failure' } as const;
       await api.records.decideAbort(jobId, cause[status], SAGA);
     }
-    await api.records.endJob(jobId, { epoch, number: 1 }, status, 'as the test wants it');
+    await endAs(api.records, jobId, { epoch, number: 1 }, status, 'as the test wants it');
     return jobId;
   }
   async function inNeed(of = tenant): Promise<string> {

@@ -9,6 +9,7 @@ import { projectRoot } from '../../../local/paths.js';
 import { jobPage, jobView, replayedJobs, tenantPreview } from '../../../protocol/jobs.js';
 import { Problem } from '../../../protocol/problems.js';
 import { openTestApi, type TestApi } from '../../support/api.js';
+import { complete } from '../../support/certificates.js';
 import { type CliOptions, lethe } from '../../support/cli.js';
 import { until } from '../../support/conditions.js';
 
@@ -57,7 +58,7 @@ describe('lethe against a running API', () => {
       } else if (step === 'compensated') {
         await api.records.decideAbort(jobId, 'failure', { kind: 'system', id: 'lethe', role: 'saga' });
         await api.records.endJob(jobId, order, 'compensated', 'sales could not stage');
-      } else await api.records.endJob(jobId, order, 'completed', 'nothing is left');
+      } else await complete(api.records, jobId, order, 'nothing is left');
     }
   }
 

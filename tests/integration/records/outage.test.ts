@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import type { CryptoKey } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRecords } from '../../../records/index.js';
 import type { Records } from '../../../records/types.js';
+import { anyCertificate } from '../../support/certificates.js';
 import { until } from '../../support/conditions.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import {
@@ -31,6 +33,8 @@ afterAll(async () => {
 
 const ID = '01990000-0000-7000-8000-000000000000';
 const ORDER = { epoch: 1, number: 1 };
+/** Nothing is signed with it, since the database is away. */
+const certificateKey = { kid: 'x', privateKey: {} as CryptoKey };
 
 async function listen(onSocket: (socket: Socket) => void) {
   const sockets: Socket[] = [];
@@ -73,6 +77,14 @@ function everything(records: Records): Record<string, () => Promise<unknown>> {
     auditOnce: () =>
       records.auditOnce({ jobId: null, tenantId: null, actor: SAGA, action: 'x', details: {} }),
     auditTrail: () => records.auditTrail(ID),
+    auditPage: () => records.auditPage({ limit: 1 }),
+    auditExport: () => records.auditExport({})[Symbol.asyncIterator]().next(),
+    auditHeads: () => records.auditHeads(0),
+    signAuditHead: () => records.signAuditHead({ issuer: 'x', key: certificateKey }),
+    completeJob: () => records.completeJob(ID, ORDER, 'x', anyCertificate),
+    certificateOf: () => records.certificateOf(ID),
+    forgetPerson: () => records.forgetPerson(OWNER.id, OPERATOR),
+    removeOldRecords: () => records.removeOldRecords({ before: '2020-01-01T00:00:00Z' }),
     withAdvisoryLock: () => records.withAdvisoryLock('x', async () => 1),
     ready: () => records.ready(),
   };

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { version as uuidVersion } from 'uuid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Records } from '../../../records/types.js';
+import { complete } from '../../support/certificates.js';
 import {
   ended,
   expectProblem,
@@ -111,7 +112,7 @@ describe('opening a job', () => {
         (problem: { code: string }) => problem.code,
       );
     const [, ...answers] = await Promise.all([
-      records.endJob(job.job_id, { epoch: 1, number: 1 }, 'completed', 'Done.'),
+      complete(records, job.job_id, { epoch: 1, number: 1 }),
       ...Array.from({ length: 6 }, opening),
     ]);
     // Never a second job.

@@ -6,6 +6,7 @@ import { type EndedStatus, type JobView, jobView } from '../../../protocol/jobs.
 import { Problem, type ProblemCode } from '../../../protocol/problems.js';
 import { createRecords } from '../../../records/index.js';
 import type { Actor, OpenJobRequest, Records } from '../../../records/types.js';
+import { endAs } from '../../support/certificates.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 
 export const OWNER: Actor = { kind: 'user', id: randomUUID(), role: 'user', requestId: 'req-1' };
@@ -76,7 +77,9 @@ export async function ended(
   if (status === 'compensated') await records.decideAbort(job.job_id, 'failure', SAGA);
   if (status === 'refused') await records.decideAbort(job.job_id, 'refusal', SAGA);
   const epoch = await records.beginRun(job.job_id, `run-of-${job.job_id}`);
-  return records.endJob(job.job_id, { epoch, number: 1 }, status, 'It ended for the test.');
+  const order = { epoch, number: 1 };
+  const outcome = 'It ended for the test.';
+  return endAs(records, job.job_id, order, status, outcome);
 }
 
 /** What everybody is told has to be what the protocol promises. */

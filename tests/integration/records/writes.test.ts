@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EndedStatus } from '../../../protocol/jobs.js';
 import type { Records } from '../../../records/types.js';
+import { endAs } from '../../support/certificates.js';
 import {
   ended,
   expectProblem,
@@ -245,7 +246,7 @@ describe('ends', () => {
       else if (decided.startsWith('refusal')) await records.decideAbort(job_id, 'refusal', SAGA);
       else if (decided === 'cancel') await records.decideAbort(job_id, 'cancel', OWNER);
       if (allowed.includes(status)) {
-        const job = valid(await records.endJob(job_id, order, status, 'So it ended.'));
+        const job = valid(await endAs(records, job_id, order, status, 'So it ended.'));
         expect(job).toMatchObject({ status, phase: 'ended', outcome: 'So it ended.', reversible: false });
       } else {
         await expectProblem(records.endJob(job_id, order, status, 'So it ended.'), 'state_conflict');
