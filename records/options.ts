@@ -8,7 +8,7 @@ const stored = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()
 
 /** Left out and the default are the same request, and so are two ways to write one time. */
 export function optionsOf({ options, restoreWindowMs, approvalRequired }: OpenJobRequest): StoredOptions {
-  const { reason, start_at, due_at, preview_hash, require_approval } = options;
+  const { reason, start_at, due_at, preview_hash, require_approval, export: asked } = options;
   return {
     restore_window_ms: restoreWindowMs,
     ...(reason !== undefined && { reason }),
@@ -16,6 +16,7 @@ export function optionsOf({ options, restoreWindowMs, approvalRequired }: OpenJo
     ...(due_at !== undefined && { due_at: new Date(due_at).toISOString() }),
     ...(preview_hash !== undefined && { preview_hash }),
     ...((approvalRequired ?? require_approval) && { require_approval: true }),
+    ...(asked && { export: true }),
   };
 }
 

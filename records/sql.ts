@@ -195,6 +195,47 @@ export async function removeOld(
   return only(rows);
 }
 
+/** Locks a waiver for a change; null where there is none. */
+export async function lockWaiver(client: Client, waiverId: string): Promise<{ readonly now: Date } | null> {
+  const rows = await client.$queryRaw<{ now: Date }[]>`
+    SELECT clock_timestamp() AS now FROM lethe_records.service_waivers
+    WHERE waiver_id = ${waiverId}::uuid FOR UPDATE`;
+  return rows[0] ?? null;
+}
+
+export interface ClaimedNotice {
+  readonly noticeId: bigint;
+  readonly messageId: string;
+  readonly kind: string;
+  readonly jobId: string | null;
+  readonly tenantId: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly at: Date;
+  readonly attempts: number;
+}
+
+/**
+ * Notices whose time has come, of each stream only the first that was not told. Claimed for a while: nobody else gets
+ * them meanwhile, and if whoever has them dies, they are due again after that.
+ */
+export function claimNotices(client: Client, limit: number, leaseMs: number): Promise<ClaimedNotice[]> {
+  return client.$queryRaw<ClaimedNotice[]>`
+    UPDATE lethe_records.notices n
+    SET attempts = n.attempts + 1, next_at = clock_timestamp() + make_interval(secs => ${leaseMs / 1_000}::float8)
+    FROM (
+      SELECT p.notice_id FROM lethe_records.notices p
+      WHERE p.delivered_at IS NULL AND p.given_up_at IS NULL AND p.next_at <= clock_timestamp()
+        AND NOT EXISTS (
+          SELECT FROM lethe_records.notices e
+          WHERE e.stream = p.stream AND e.notice_id < p.notice_id
+            AND e.delivered_at IS NULL AND e.given_up_at IS NULL)
+      ORDER BY p.notice_id LIMIT ${limit} FOR UPDATE SKIP LOCKED
+    ) due
+    WHERE n.notice_id = due.notice_id
+    RETURNING n.notice_id AS "noticeId", n.message_id::text AS "messageId", n.kind, n.job_id::text AS "jobId",
+      n.tenant_id AS "tenantId", n.facts, n.at, n.attempts`;
+}
+
 /** A lock of the session: it goes with the connection, also where the process dies. */
 export async function tryAdvisoryLock(client: pg.Client, name: string): Promise<boolean> {
   // Where a whole machine vanishes, nobody closes its connection: the server has to notice.

@@ -4,6 +4,7 @@ import type { Approval } from '../protocol/gate.js';
 import { type JobService, type JobView, serviceError, waitingFor } from '../protocol/jobs.js';
 import { fenceKind, sliceWait, tableCount } from '../protocol/participant.js';
 import type { Prisma } from './generated/client.js';
+import { exportOf, usesOf } from './job-parts.js';
 
 /** What a view is made of. */
 export const withServices = {
@@ -16,7 +17,11 @@ type ServiceRow = JobRow['services'][number];
 const storedCounts = z.array(tableCount);
 
 export function viewOf(row: JobRow): JobView {
-  const services = row.services.map(serviceViewOf);
+  const waivers = usesOf(row.waivers);
+  const services = row.services.map((service) => ({
+    ...serviceViewOf(service),
+    waived: waivers.find((use) => use.service === service.name) ?? null,
+  }));
   return {
     job_id: row.jobId,
     tenant_id: row.tenantId,
@@ -52,6 +57,8 @@ export function viewOf(row: JobRow): JobView {
       .flatMap((service) => service.counts)
       .reduce((sum, { rows }) => sum + rows, 0),
     services,
+    export: exportOf(row),
+    waivers,
   };
 }
 
