@@ -1,13 +1,13 @@
 /** What every part of the engine works with. */
 import type { Declaration } from './declaration.js';
-import type { EngineLimits } from './engine-types.js';
 import type { LedgerStore } from './ledger/store.js';
+import type { AllLimits } from './limits.js';
 import type { PlanSource } from './plan-source.js';
 import type { EngineLogger, Scope, Sessions } from './session/session.js';
 
 export interface EngineContext {
   readonly declaration: Declaration;
-  readonly limits: EngineLimits;
+  readonly limits: AllLimits;
   readonly sessions: Sessions;
   readonly ledger: LedgerStore;
   readonly plans: PlanSource;

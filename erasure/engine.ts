@@ -8,9 +8,9 @@ import { exportRows } from './export/export.js';
 import { absentStatus, statusOf } from './ledger/record.js';
 import { releaseTombstones } from './ledger/release.js';
 import { LedgerStore } from './ledger/store.js';
-import { PlanSource } from './plan-source.js';
 import { withDefaults } from './limits.js';
 import { termsOf } from './plan/terms.js';
+import { PlanSource } from './plan-source.js';
 import { previewTenant } from './preview/preview.js';
 import { diagnose } from './restore/diagnose.js';
 import { type EngineLogger, Sessions } from './session/session.js';
@@ -32,7 +32,8 @@ const DEFAULT_POOL_SIZE = 4;
 
 /** Connects when it is first asked for something. */
 export function createEngine(options: EngineOptions): Engine {
-  const { declaration, limits, logger } = options;
+  const { declaration, logger } = options;
+  const limits = withDefaults(options.limits);
   const sessions = new Sessions({
     databaseUrl: options.databaseUrl,
     name: declaration.name,

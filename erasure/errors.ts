@@ -30,6 +30,14 @@ export class LockTimeout extends Error {
   }
 }
 
+/** A transaction has taken longer than it should, and was cancelled: the same goes in smaller pieces. */
+export class Overrun extends Error {
+  override readonly name = 'Overrun';
+  constructor(options?: ErrorOptions) {
+    super('The transaction took too long and was cancelled', options);
+  }
+}
+
 const subjects = new WeakMap<object, Failed>();
 
 /** Notes what a statement was about that failed with this error. */
@@ -72,7 +80,8 @@ export function sqlstateOf(error: unknown): string | undefined {
 /** Whether trying the slice again can help, and who does it. */
 export function repetitionOf(error: unknown): Repetition {
   if (error instanceof TryAgain) return 'slice';
-  if (error instanceof EngineError || error instanceof LockTimeout) return 'never';
+  if (error instanceof EngineError || error instanceof LockTimeout || error instanceof Overrun)
+    return 'never';
   const state = sqlstateOf(error);
   if (state === undefined) {
     // A connection that was lost may be had again at once; one that cannot be made is the caller's to wait for.

@@ -21,9 +21,12 @@ export { rowsOf };
  * A condition that is true for the tenant's rows of that table, and false or null for all others. The table stands in
  * the statement under `alias` (not quoted); `$1` is the tenant's key as text.
  */
-export function ownedRows(plan: Plan, tableOid: number, alias: string): string {
-  return new Selection(plan).rowIsOwned(tableOid, ident(alias));
+export function ownedRows(plan: Plan, tableOid: number, alias: string, within: Within = () => null): string {
+  return new Selection(plan).rowIsOwned(tableOid, ident(alias), within);
 }
+
+/** A further condition on the rows of the table, under the alias given; null: none. */
+export type Within = (alias: string) => string | null;
 
 /** The opposite, true for every other row: written so that it is an anti-join, which `NOT` or `IS NOT TRUE` is not. */
 export function notOwnedRows(plan: Plan, tableOid: number, alias: string): string {
@@ -63,17 +66,21 @@ class Selection {
     this.cycleOf = cycles(edgesOf([...this.owned.keys()], pairs));
   }
 
-  rowIsOwned(oid: number, alias: string): string {
+  rowIsOwned(oid: number, alias: string, within: Within): string {
     const { table, ownership } = this.ownedTable(oid);
     const [first, ...others] = ownership;
-    if (first !== undefined && others.length === 0) return this.says(table, first, alias);
+    const also = (one: string) => {
+      const condition = within(one);
+      return condition === null ? '' : ` AND ${condition}`;
+    };
+    if (first !== undefined && others.length === 0) return `${this.says(table, first, alias)}${also(alias)}`;
     // An OR of sub-selects has the whole table read, and compares all with all where they do not fit into memory:
     // rows are found by each owner instead, and then by what they are known by.
     const union = ownership.map((one) => {
       const inner = this.alias();
-      return `SELECT ${version(table, ownership, inner)} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(table, one, inner)}`;
+      return `SELECT ${version(table, ownership, inner)} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(table, one, inner)}${also(inner)}`;
     });
-    return `(${version(table, ownership, alias)}) ${EQUALS} ANY (SELECT * FROM (${union.join(' UNION ALL ')}) AS v OFFSET 0)`;
+    return `(${version(table, ownership, alias)}) ${EQUALS} ANY (SELECT * FROM (${union.join(' UNION ALL ')}) AS v OFFSET 0)${also(alias)}`;
   }
 
   rowIsNotOwned(oid: number, alias: string): string {

@@ -18,11 +18,11 @@ export async function advance(
   let { breakGlass } = request;
   try {
     for (;;) {
-      const result = await repeated(slice, () => step(context, slice, request, breakGlass));
+      const result = await repeated(slice, (again) => step(context, slice, request, breakGlass, again));
       // Once for all steps of a request.
       breakGlass = undefined;
       if (result.kind === 'end') return await answer(context, slice, null);
-      const wait = result.kind === 'wait' ? await waitOutside(context, slice, result) : null;
+      const wait = result.kind === 'again' ? null : await waitOutside(context, slice, result);
       if (wait !== null) return await answer(context, slice, wait);
       if (Date.now() >= slice.deadline) return await answer(context, slice, null);
     }
@@ -33,12 +33,32 @@ export async function advance(
   }
 }
 
+const LOOK_FOR_A_PLACE_MS = 200;
+
+/** Within the slice, or for the rest of it. */
+async function pause(
+  { limits }: EngineContext,
+  slice: Slice,
+  result: Extract<StepResult, { kind: 'pause' | 'busy' }>,
+): Promise<Wait | null> {
+  const wanted = result.kind === 'pause' ? result.ms : LOOK_FOR_A_PLACE_MS * (0.5 + Math.random());
+  await sleep(Math.max(0, Math.min(wanted, slice.deadline - Date.now())));
+  if (result.kind === 'pause' || Date.now() < slice.deadline) return null;
+  return {
+    kind: 'lock',
+    reason: `${limits.concurrentWork} transactions of deletions are at work in this database, and no more may be (CONCURRENT_WORK).`,
+    blockers: [],
+  };
+}
+
 /** Null once the horizon has passed, which the ledger then knows. */
 async function waitOutside(
   context: EngineContext,
   slice: Slice,
-  { horizon }: Extract<StepResult, { kind: 'wait' }>,
+  result: Exclude<StepResult, { kind: 'again' | 'end' }>,
 ): Promise<Wait | null> {
+  if (result.kind !== 'wait') return pause(context, slice, result);
+  const { horizon } = result;
   const wait = await repeated(slice, () => waitForOlder(context, slice, horizon));
   if (wait !== null) return wait;
   await repeated(slice, () =>
@@ -55,10 +75,10 @@ const MOST_ATTEMPTS = 20;
 // What came in between is seen the next time; what never is exact has to be looked at by a person.
 const MOST_ATTEMPTS_AT_EXACTNESS = 5;
 
-async function repeated<T>(slice: Slice, work: () => Promise<T>): Promise<T> {
+async function repeated<T>(slice: Slice, work: (again: boolean) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await work();
+      return await work(attempt > 1);
     } catch (error) {
       const most = error instanceof TryAgain ? MOST_ATTEMPTS_AT_EXACTNESS : MOST_ATTEMPTS;
       const over = attempt >= most || Date.now() >= slice.deadline;

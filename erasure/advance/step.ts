@@ -1,8 +1,9 @@
 /** One step of a job: a transaction that does some work and notes it in the ledger, or neither. */
+import { afterOverrun, firstProgress } from '../chunks/progress.js';
 import type { EngineContext, Slice } from '../context.js';
 import { digestStep } from '../digest/digest.js';
 import { type AdvanceRequest, EngineError, type LedgerState } from '../engine-types.js';
-import { sqlstateOf, TryAgain } from '../errors.js';
+import { Overrun, sqlstateOf, TryAgain } from '../errors.js';
 import { rehomed } from '../ledger/rehome.js';
 import { TRANSITIONS } from '../ledger/transitions.js';
 import { purgeStep } from '../purge/purge.js';
@@ -10,25 +11,33 @@ import { restoreConflict } from '../restore/conflict.js';
 import { isRestoreConflict, restoreRows } from '../restore/restore.js';
 import type { Session } from '../session/session.js';
 import { NotByFastPath } from '../stage/fast-path.js';
-import { stageStep } from '../stage/stage.js';
+import { stageStep, sum } from '../stage/stage.js';
 import { assertNoConflicts, begin } from './begin.js';
 
 /** `wait`: older transactions have to end first; asked outside of this transaction, which has an id of its own. */
 export type StepResult =
   | { readonly kind: 'again' }
   | { readonly kind: 'end' }
-  | { readonly kind: 'wait'; readonly horizon: string };
+  | { readonly kind: 'wait'; readonly horizon: string }
+  /** The write-ahead log has grown fast enough for now. */
+  | { readonly kind: 'pause'; readonly ms: number }
+  /** As many transactions as may are at work in this database. */
+  | { readonly kind: 'busy' };
 
 export async function step(
   context: EngineContext,
   slice: Slice,
   request: AdvanceRequest,
   breakGlass: AdvanceRequest['breakGlass'],
+  repeated = false,
 ): Promise<StepResult> {
   try {
     return await byFastPath(context, slice, (fast) =>
       context.sessions.transaction(slice, async (session) => {
-        const result = await stepIn(context, session, slice, request, fast);
+        const result = await stepIn(context, session, slice, request, {
+          fast: fast && !repeated,
+          sweep: !fast || repeated,
+        });
         // With the step itself, or not at all.
         if (breakGlass) {
           const { tenantId, jobId } = slice;
@@ -43,6 +52,7 @@ export async function step(
       }),
     );
   } catch (error) {
+    if (error instanceof Overrun) return inSmallerPieces(context, slice);
     if (request.target === 'restored') {
       if (isRestoreConflict(error)) throw await restoreConflict(context, slice, error);
     } else if (mayBeConflict(error)) {
@@ -67,12 +77,19 @@ async function byFastPath(
   }
 }
 
+interface Attempt {
+  /** With triggers off where that can be. */
+  readonly fast: boolean;
+  /** The attempt before met rows that came in between. */
+  readonly sweep: boolean;
+}
+
 async function stepIn(
   context: EngineContext,
   session: Session,
   slice: Slice,
   request: AdvanceRequest,
-  fast: boolean,
+  { fast, sweep }: Attempt,
 ): Promise<StepResult> {
   const row = await context.ledger.find(session, slice.tenantId, slice.jobId, true);
   const answer = TRANSITIONS[row?.state ?? 'absent'][request.target];
@@ -87,7 +104,10 @@ async function stepIn(
     return { kind: 'again' };
   }
   if (row.state !== answer.go) {
-    await context.ledger.update(session, row.id, { state: answer.go });
+    await context.ledger.update(session, row.id, {
+      state: answer.go,
+      ...(answer.go === 'restoring' && { progress: null, rowsTotal: sum(row.counts) }),
+    });
     return { kind: 'again' };
   }
   if (request.target === 'restored') {
@@ -98,8 +118,9 @@ async function stepIn(
     await context.ledger.takeHorizon(session, row.id);
     return { kind: 'again' };
   }
-  if (request.target === 'purged') return purgeStep(context, session, row, row.horizon, request.digests);
-  const result = await stageStep(context, session, row, row.horizon, request.planHash, fast);
+  if (request.target === 'purged')
+    return purgeStep(context, session, row, row.horizon, request.digests, sweep);
+  const result = await stageStep(context, session, row, row.horizon, request.planHash, fast, sweep);
   // What is staged may have to be digested yet.
   return result.kind === 'end' && request.digests === true ? { kind: 'again' } : result;
 }
@@ -124,11 +145,40 @@ function mayBeConflict(error: unknown): boolean {
   return error instanceof TryAgain || ['23503', '23001'].includes(sqlstateOf(error) ?? '');
 }
 
+/** What chunks have moved so far has to come back: nobody may go on with it who asks late. */
+async function turnBack({ sessions, ledger }: EngineContext, slice: Slice): Promise<void> {
+  await sessions.transaction(slice, async (session) => {
+    const row = await ledger.find(session, slice.tenantId, slice.jobId, true);
+    if (row?.state !== 'staging' || row.progress === null) return;
+    const rowsTotal = sum(row.counts);
+    await ledger.update(session, row.id, { state: 'restoring', progress: null, rowsTotal });
+  });
+}
+
+/** A transaction took too long: from now on chunks, or smaller ones. */
+async function inSmallerPieces(
+  { sessions, ledger, limits }: EngineContext,
+  slice: Slice,
+): Promise<StepResult> {
+  return sessions.transaction(slice, async (session) => {
+    const row = await ledger.find(session, slice.tenantId, slice.jobId, true);
+    if (row === null) return { kind: 'again' };
+    const progress = row.progress ? afterOverrun(row.progress) : firstProgress(row.planHash, limits.chunkMs);
+    await ledger.update(session, row.id, { progress });
+    return { kind: 'again' };
+  });
+}
+
 /** Either rows that stay refer to the tenant's, or a row came in between and the step may be tried again. */
 async function refuseConflicts(context: EngineContext, slice: Slice, error: unknown): Promise<never> {
-  await context.sessions.session(slice, async (session) =>
-    assertNoConflicts(session, await context.plans.read(session), slice.tenantId),
-  );
+  try {
+    await context.sessions.session(slice, async (session) =>
+      assertNoConflicts(session, await context.plans.read(session), slice.tenantId),
+    );
+  } catch (conflict) {
+    await turnBack(context, slice);
+    throw conflict;
+  }
   if (error instanceof TryAgain) throw error;
   const sqlstate = sqlstateOf(error) ?? '23503';
   throw new TryAgain(

@@ -1,13 +1,14 @@
 /** The steps of a purge: delete what is there, wait for older transactions, sweep, drop the archives, refresh. */
 import type { StepResult } from '../advance/step.js';
 import { dropArchives } from '../archive/tables.js';
+import { moveSome } from '../chunks/move-some.js';
 import type { EngineContext } from '../context.js';
 import { digestBeforeDrop } from '../digest/before-drop.js';
 import type { LedgerRow } from '../ledger/record.js';
-import type { Plan } from '../plan/types.js';
 import { assertRunnable } from '../plan-source.js';
+import { anonymizeRows } from '../retention/anonymize.js';
+import { hasToRetain, retainRows } from '../retention/retain.js';
 import type { Session } from '../session/session.js';
-import { move } from '../stage/move.js';
 import { sum } from '../stage/stage.js';
 import { upkeepNeeded, upkeepOf } from './upkeep.js';
 
@@ -20,18 +21,18 @@ export async function purgeStep(
   session: Session,
   row: LedgerRow,
   horizon: string,
-  digests = true,
+  digests: boolean | undefined,
+  again: boolean,
 ): Promise<StepResult> {
-  if (row.movedAt === null) {
-    const { counts } = await sweep(context, session, row);
-    await context.ledger.update(session, row.id, { movedAt: 'now', counts, rowsTotal: sum(counts) });
-    return { kind: 'again' };
-  }
-  if (!row.horizonPassed) return { kind: 'wait', horizon };
+  if (row.movedAt !== null && !row.horizonPassed) return { kind: 'wait', horizon };
   // Set once a sweep after the wait has found nothing.
-  if (row.upkeep === null) return sweepUntilClean(context, session, row);
+  if (row.upkeep === null) return sweep(context, session, row, again);
   if (row.archives.length + row.savedReferences.length > 0) {
-    if (digests && (await digestBeforeDrop(context, session, row))) return { kind: 'again' };
+    if (digests !== false && (await digestBeforeDrop(context, session, row))) return { kind: 'again' };
+    if (hasToRetain(row)) {
+      await retainRows(context, session, row);
+      return { kind: 'again' };
+    }
     await dropSome(context, session, row);
     return { kind: 'again' };
   }
@@ -48,33 +49,45 @@ export async function purgeStep(
   return row.state === 'purging' ? { kind: 'end' } : { kind: 'again' };
 }
 
-async function sweepUntilClean(
+/** `again`: the attempt before met rows that came in between. */
+async function sweep(
   context: EngineContext,
   session: Session,
-  row: LedgerRow,
+  before: LedgerRow,
+  again: boolean,
 ): Promise<StepResult> {
-  const { rows, plan, counts } = await sweep(context, session, row);
-  const found = { counts, rowsTotal: sum(counts) };
+  const plan = await context.plans.readLocked(session);
+  assertRunnable(plan);
+  // What has to be retained is found in archives, with what it refers to.
+  const mode = plan.tables.some(({ action }) => action === 'retain') ? 'archive' : 'discard';
+  const { row, rows: forgotten } = await anonymizeRows({ context, session, plan, row: before, mode });
+  const changed = { savedReferences: row.savedReferences, outcome: row.outcome };
+  const some = await moveSome({ context, session, plan, row, mode, sweep: again });
+  if (some.kind === 'not_now') {
+    if (forgotten > 0) await context.ledger.update(session, row.id, changed);
+    return some.result;
+  }
+  if (some.kind === 'partly') {
+    await context.ledger.update(session, row.id, { ...changed, ...some.change });
+    return { kind: 'again' };
+  }
+  const { rows: moved, counts } = some.moved;
+  const rows = moved + forgotten;
+  const kept = mode === 'archive' ? some.moved : { counts };
+  const found = { ...changed, ...kept, rowsTotal: sum(counts), progress: null };
+  if (row.movedAt === null) {
+    await context.ledger.update(session, row.id, { ...found, movedAt: 'now' });
+    return { kind: 'again' };
+  }
   if (row.state === 'purging') {
-    const upkeep = rows === 0 ? upkeepNeeded(plan, counts) : null;
+    const upkeep = rows === 0 ? upkeepNeeded(plan, { ...row, counts }) : null;
     await context.ledger.update(session, row.id, { ...found, upkeep });
     return { kind: 'again' };
   }
   // Purged already: nothing has come since, or it goes the same way.
   if (rows === 0) return { kind: 'end' };
-  await context.ledger.update(session, row.id, { ...found, upkeep: upkeepNeeded(plan, counts) });
+  await context.ledger.update(session, row.id, { ...found, upkeep: upkeepNeeded(plan, { ...row, counts }) });
   return { kind: 'again' };
-}
-
-async function sweep(
-  context: EngineContext,
-  session: Session,
-  row: LedgerRow,
-): Promise<{ rows: number; plan: Plan; counts: Readonly<Record<string, number>> }> {
-  const plan = await context.plans.readLocked(session);
-  assertRunnable(plan);
-  const { rows, counts } = await move({ context, session, plan, row, mode: 'discard' });
-  return { rows, plan, counts };
 }
 
 async function dropSome(context: EngineContext, session: Session, row: LedgerRow): Promise<void> {

@@ -1,14 +1,20 @@
 /** What keeps copies of values after the rows are gone: statistics, and materialized views. */
 import type { EngineContext } from '../context.js';
 import { UPKEEP } from '../install/upkeep-sql.js';
+import type { LedgerRow } from '../ledger/record.js';
 import type { Plan } from '../plan/types.js';
-import { deletedTables } from '../plan-source.js';
+import { changedTables } from '../plan-source.js';
 import { label, literal, qualified } from '../quote.js';
 import type { Session } from '../session/session.js';
 
-/** OIDs of the tables that lost rows, and of the views that read them, which come after. */
-export function upkeepNeeded(plan: Plan, counts: Readonly<Record<string, number>>): number[] {
-  const tables = deletedTables(plan).filter(({ label: name }) => (counts[name] ?? 0) > 0);
+/** OIDs of the tables that lost rows or values, and of the views that read them, which come after. */
+export function upkeepNeeded(
+  plan: Plan,
+  { counts, outcome }: Pick<LedgerRow, 'counts' | 'outcome'>,
+): number[] {
+  const tables = changedTables(plan).filter(
+    ({ label: name }) => (counts[name] ?? 0) > 0 || (outcome[name]?.anonymized ?? 0) > 0,
+  );
   const touched = new Set(tables.map(({ table }) => table.oid));
   const views = plan.catalog.materializedViews.filter(({ tableOids }) =>
     tableOids.some((oid) => touched.has(oid)),

@@ -1,6 +1,6 @@
 /** Connections of the engine: one pool for the work, one connection that looks on. */
 import pg from 'pg';
-import { LockTimeout, noteSubject, spoken, sqlstateOf } from '../errors.js';
+import { LockTimeout, noteSubject, Overrun, spoken, sqlstateOf } from '../errors.js';
 import { watching } from './lock-watch.js';
 import { settingsQuery } from './settings.js';
 
@@ -41,6 +41,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** A connection while a transaction, or a single statement, has it. */
 export class Session {
   private lockTimeoutMs: number;
+  private overran = false;
 
   constructor(
     private readonly client: pg.ClientBase,
@@ -64,6 +65,7 @@ export class Session {
 
   /** The same for those who bring their own statements. */
   async run<T>(work: (client: pg.ClientBase) => Promise<T>, about: About = {}): Promise<T> {
+    if (this.overran) throw new Overrun();
     await this.shortenLockTimeout();
     let blockers: readonly string[] = [];
     let waitedFor = about.table ?? null;
@@ -85,6 +87,28 @@ export class Session {
       if (sqlstateOf(error) !== '55P03') throw error;
       const on = waitedFor === null ? '' : ` on ${waitedFor}`;
       throw new LockTimeout(`${spoken(error, '55P03')} (55P03)${on}`, blockers);
+    }
+  }
+
+  /**
+   * Statements that may take so long together. Then whatever runs is cancelled, the session does nothing any more, and
+   * an `Overrun` is thrown: the transaction is over.
+   */
+  async within<T>(ms: number, work: () => Promise<T>): Promise<T> {
+    let cancelled: Promise<unknown> | undefined;
+    const timer = setTimeout(() => {
+      this.overran = true;
+      cancelled = this.observers.query('SELECT pg_cancel_backend($1)', [this.pid]).catch(() => undefined);
+    }, ms);
+    try {
+      const result = await work();
+      if (this.overran) throw new Overrun();
+      return result;
+    } catch (error) {
+      throw this.overran ? new Overrun({ cause: error }) : error;
+    } finally {
+      clearTimeout(timer);
+      await cancelled;
     }
   }
 

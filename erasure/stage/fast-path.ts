@@ -37,7 +37,7 @@ async function setRole(session: Session, role: string): Promise<string> {
 /**
  * Throws `NotByFastPath` where a row refers to one that was moved. Asked in a statement that begins after the last
  * move: whoever inserted such a row either had committed by then, and it is seen, or waits for our lock on the row it
- * refers to, and fails once we have committed.
+ * refers to, and fails once we have committed. `from`: blocks of archives, by table's OID, before which nothing is new.
  */
 export async function assertNothingRefers(
   session: Session,
@@ -45,6 +45,7 @@ export async function assertNothingRefers(
   moved: ReadonlySet<number>,
   archives: readonly Archive[],
   letheSchema: string,
+  from: ReadonlyMap<number, number> = new Map(),
 ): Promise<void> {
   const tables = new Map(plan.catalog.tables.map((table) => [table.oid, table]));
   const checks = plan.catalog.foreignKeys.flatMap((key) => {
@@ -53,7 +54,8 @@ export async function assertNothingRefers(
     const archive = archives.find(({ table }) => table.oid === key.parentOid);
     const binding = key.enforced && key.soft === undefined;
     if (!binding || !moved.has(key.parentOid) || !child || !parent || !archive) return [];
-    return [{ key, child, source: referring(key, child, parent, archive, letheSchema) }];
+    const source = referring(key, child, parent, archive, letheSchema, from.get(key.parentOid) ?? 0);
+    return [{ key, child, source }];
   });
   const counts = await session.run((client) =>
     countEach(
@@ -75,6 +77,7 @@ function referring(
   parent: CatalogTable,
   archive: Archive,
   schema: string,
+  fromBlock: number,
 ): string {
   const same = key.parentColumns.map((name, place) => {
     const stored = archive.columns.find((column) => column.name === name);
@@ -85,6 +88,7 @@ function referring(
     const value = stored.asText ? `CAST(a.${stored.stored} AS ${type})` : `a.${stored.stored}`;
     return `${value} ${key.operators[place]} t.${ident(childColumn)}`;
   });
+  const tail = fromBlock > 0 ? [`a.ctid >= '(${fromBlock},0)'::tid`] : [];
   return `${rowsOf(child)} AS t WHERE $1::pg_catalog.text IS NOT NULL
-    AND EXISTS (SELECT FROM ${qualified({ schema, name: archive.archive })} AS a WHERE ${same.join(' AND ')})`;
+    AND EXISTS (SELECT FROM ${qualified({ schema, name: archive.archive })} AS a WHERE ${[...same, ...tail].join(' AND ')})`;
 }

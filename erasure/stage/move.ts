@@ -9,8 +9,8 @@ import type { Archive, LedgerRow, SavedReference } from '../ledger/record.js';
 import type { Plan, Unit } from '../plan/types.js';
 import { deletedTables } from '../plan-source.js';
 import { qualified } from '../quote.js';
-import { ownedRows, rowsOf } from '../selection.js';
 import { retentionOf } from '../retention/policy.js';
+import { ownedRows, rowsOf } from '../selection.js';
 import type { Session } from '../session/session.js';
 import { assertNothingRefers } from './fast-path.js';
 import { type ReferenceWork, referenceWork, savedColumns, takeReferences } from './references.js';
@@ -37,9 +37,15 @@ export interface MoveOptions {
   readonly fast?: boolean;
 }
 
-/** Whether the tenant has rows in a table that are to be deleted, by table's OID. */
-export async function tablesWithRows(session: Session, plan: Plan, tenantId: string): Promise<Set<number>> {
-  const tables = deletedTables(plan).map(({ table }) => table);
+/** OIDs of the tables, of all or of some, in which the tenant has rows that are to be deleted. */
+export async function tablesWithRows(
+  session: Session,
+  plan: Plan,
+  tenantId: string,
+  among?: readonly number[],
+): Promise<Set<number>> {
+  const all = deletedTables(plan).map(({ table }) => table);
+  const tables = among === undefined ? all : all.filter(({ oid }) => among.includes(oid));
   const found = await existing(
     session,
     tables.map((table) => `${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')}`),
@@ -50,21 +56,14 @@ export async function tablesWithRows(session: Session, plan: Plan, tenantId: str
 
 /** Moves what is there, and checks that nothing else was touched. */
 export async function move(given: MoveOptions): Promise<Moved> {
-  const { context, session, row, mode } = given;
+  const { context, session, row } = given;
   const plan = withArchived(given.plan, row.archives, context.declaration.letheSchema);
   const options = { ...given, plan };
   const found = await tablesWithRows(session, plan, row.tenantId);
-  const work = new Move(options);
+  const work = new MoveWork(options);
   if (found.size === 0) return work.result();
   const counts = await TransactionCounts.begin(session, plan);
-  for (const [place, unit] of plan.units.entries()) {
-    if (!unit.tableOids.some((oid) => found.has(oid))) continue;
-    const fast = options.fast === true && mode === 'archive' && plan.fastPath[place] === null;
-    if (!fast) await lockActedOn(session, plan, unit, row.tenantId);
-    for (const one of await referencesInto(session, plan, row.tenantId, unit))
-      await work.saveReferences(one, fast);
-    await work.moveUnit(unit, place, fast);
-  }
+  await work.moveUnits(plan.units.keys(), found);
   await work.assertNothingRefers();
   // Checks that wait for the end happen now: what the ledger says has to be final.
   await session.query('SET CONSTRAINTS ALL IMMEDIATE');
@@ -77,8 +76,8 @@ export async function move(given: MoveOptions): Promise<Moved> {
 }
 
 /** A row that is there before and after a deletion of it is kept there by something. `oids`: tables nothing went from. */
-async function assertNothingKept(
-  { session, plan, row }: MoveOptions,
+export async function assertNothingKept(
+  { session, plan, row }: Pick<MoveOptions, 'session' | 'plan' | 'row'>,
   oids: readonly number[],
 ): Promise<void> {
   if (oids.length === 0) return;
@@ -94,7 +93,8 @@ async function assertNothingKept(
   );
 }
 
-class Move {
+/** What one transaction moves, and what the ledger has to say of it. */
+export class MoveWork {
   readonly deleted = new Map<number, number>();
   readonly updated = new Map<number, number>();
   /** Tables that were moved with triggers off. */
@@ -107,32 +107,56 @@ class Move {
     this.savedReferences = [...options.row.savedReferences];
   }
 
-  async moveUnit(unit: Unit, place: number, fast: boolean): Promise<void> {
+  /** Units by their places, in order. `found`: OIDs of the tables that hold rows of the tenant. */
+  async moveUnits(places: Iterable<number>, found: ReadonlySet<number>): Promise<void> {
+    const { session, plan, row, mode } = this.options;
+    for (const place of places) {
+      const unit = plan.units[place];
+      if (!unit?.tableOids.some((oid) => found.has(oid))) continue;
+      const fast = this.options.fast === true && mode === 'archive' && plan.fastPath[place] === null;
+      if (!fast) await lockActedOn(session, plan, unit, row.tenantId);
+      for (const one of await referencesInto(session, plan, row.tenantId, unit))
+        await this.saveReferences(one, fast);
+      await this.moveUnit(unit, place, fast);
+    }
+  }
+
+  private async moveUnit(unit: Unit, place: number, fast: boolean): Promise<void> {
     const { session, plan, row, context, mode } = this.options;
     const schema = context.declaration.letheSchema;
     if (mode === 'archive') await this.prepareArchives(unit, place);
     const moved = await (fast ? moveUnitSilently : moveUnit)(session, plan, unit, row.tenantId, (table) => {
-      const archive = this.archives.find((one) => one.table.oid === table.oid);
+      const archive = this.archiveOf(table.oid);
       return mode === 'discard' || archive === undefined
         ? null
         : qualified({ schema, name: archive.archive });
     });
-    for (const [oid, rows] of moved) {
-      if (fast && rows > 0) this.silently.add(oid);
-      this.deleted.set(oid, (this.deleted.get(oid) ?? 0) + rows);
-      const at = this.archives.findIndex((one) => one.table.oid === oid);
-      const archive = this.archives[at];
-      if (mode === 'archive' && archive) this.archives[at] = { ...archive, rows: archive.rows + rows };
-    }
+    for (const [oid, rows] of moved) this.note(oid, rows, fast);
   }
 
-  async assertNothingRefers(): Promise<void> {
+  archiveOf(oid: number): Archive | undefined {
+    return this.archives.find((one) => one.table.oid === oid);
+  }
+
+  /** So many rows of a table have gone. `fast`: with triggers off. */
+  note(oid: number, rows: number, fast: boolean): void {
+    if (fast && rows > 0) this.silently.add(oid);
+    this.deleted.set(oid, (this.deleted.get(oid) ?? 0) + rows);
+    const at = this.archives.findIndex((one) => one.table.oid === oid);
+    const archive = this.archives[at];
+    if (this.options.mode === 'archive' && archive)
+      this.archives[at] = { ...archive, rows: archive.rows + rows };
+  }
+
+  /** `from`: of archives by table's OID, the block that this transaction's rows begin in. */
+  async assertNothingRefers(from?: ReadonlyMap<number, number>): Promise<void> {
     const { session, plan, context } = this.options;
     if (this.silently.size === 0) return;
-    await assertNothingRefers(session, plan, this.silently, this.archives, context.declaration.letheSchema);
+    const schema = context.declaration.letheSchema;
+    await assertNothingRefers(session, plan, this.silently, this.archives, schema, from);
   }
 
-  private async prepareArchives(unit: Unit, place: number): Promise<void> {
+  async prepareArchives(unit: Pick<Unit, 'tableOids'>, place: number): Promise<void> {
     const { session, plan, row, context } = this.options;
     for (const table of tablesOf(plan, unit)) {
       if (this.archives.some((one) => one.table.oid === table.oid)) continue;
@@ -145,35 +169,52 @@ class Move {
         unit: place,
         rows: 0,
         columns: columns.map(({ archived }) => archived),
+        ...retentionOf(plan, table.oid),
       });
     }
   }
 
-  async saveReferences(work: ReferenceWork, fast: boolean): Promise<void> {
+  /** `nulls`: whether the values are nulled at once, not by the key at the deletion. Gives the number of rows. */
+  async saveReferences(work: ReferenceWork, nulls: boolean): Promise<number> {
     const { session, row, context, mode } = this.options;
+    const { child } = work;
+    const schema = context.declaration.letheSchema;
+    const place = mode === 'archive' ? await this.prepareReferences(work) : -1;
+    const saved = this.savedReferences[place];
+    const archive = saved === undefined ? null : qualified({ schema, name: saved.archive });
+    const rows = await takeReferences(session, work, row.tenantId, archive, !nulls);
+    if (saved) this.savedReferences[place] = { ...saved, rows: saved.rows + rows };
+    this.updated.set(child.oid, (this.updated.get(child.oid) ?? 0) + rows);
+    return rows;
+  }
+
+  /** One archive for each key, whatever number of times rows are found. Gives its place. */
+  private async prepareReferences(work: ReferenceWork): Promise<number> {
+    const { session, row, context } = this.options;
     const { reference, child } = work;
     const schema = context.declaration.letheSchema;
-    let name: string | null = null;
-    if (mode === 'archive') {
-      name = archiveName('references', row.id, this.savedReferences.length + 1);
-      const { key, nulled } = savedColumns(work);
-      await createArchive(session, { schema, name }, [...key, ...nulled]);
+    const { key, nulled } = savedColumns(work);
+    const columns = nulled.map(({ archived }) => archived);
+    const before = this.savedReferences.findIndex(
+      (one) =>
+        one.table.oid === child.oid &&
+        one.constraint === reference.key.name &&
+        one.columns.map(({ attnum }) => attnum).join() === columns.map(({ attnum }) => attnum).join(),
+    );
+    if (before >= 0) return before;
+    const name = archiveName('references', row.id, this.savedReferences.length + 1);
+    await createArchive(session, { schema, name }, [...key, ...nulled]);
+    return (
       this.savedReferences.push({
         archive: name,
         table: { oid: child.oid, schema: child.schema, name: child.name },
         constraint: reference.key.name,
         rows: 0,
         key: key.map(({ archived }) => archived),
-        columns: nulled.map(({ archived }) => archived),
+        columns,
         became: reference.key.onDelete === 'set_default' && reference.nulledBy === 'key' ? 'default' : 'null',
-      });
-    }
-    const archive = name === null ? null : qualified({ schema, name });
-        ...retentionOf(plan, table.oid),
-    const rows = await takeReferences(session, work, row.tenantId, archive, !fast);
-    const last = this.savedReferences.at(-1);
-    if (name !== null && last) this.savedReferences[this.savedReferences.length - 1] = { ...last, rows };
-    this.updated.set(child.oid, (this.updated.get(child.oid) ?? 0) + rows);
+      }) - 1
+    );
   }
 
   result(): Moved {
@@ -208,7 +249,11 @@ async function referencesInto(
 /** PostgreSQL plans a statement as a whole; so wide that this takes long, it is cut. */
 const PER_STATEMENT = 100;
 
-async function existing(session: Session, sources: readonly string[], tenantId: string): Promise<boolean[]> {
+export async function existing(
+  session: Session,
+  sources: readonly string[],
+  tenantId: string,
+): Promise<boolean[]> {
   const answers: boolean[] = [];
   for (let first = 0; first < sources.length; first += PER_STATEMENT) {
     const columns = sources

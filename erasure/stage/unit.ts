@@ -4,7 +4,7 @@ import { archivedColumns } from '../archive/columns.js';
 import type { CatalogTable, KeyAction } from '../catalog/types.js';
 import type { Plan, Unit } from '../plan/types.js';
 import { label } from '../quote.js';
-import { ownedRows, rowsOf } from '../selection.js';
+import { ownedRows, rowsOf, type Within } from '../selection.js';
 import type { Session } from '../session/session.js';
 import { withTriggersOff } from './fast-path.js';
 
@@ -64,7 +64,7 @@ export async function moveUnit(
   return new Map(tables.map((table, place) => [table.oid, rows[0]?.[`rows${place}`] ?? 0]));
 }
 
-export function tablesOf(plan: Plan, unit: Unit): CatalogTable[] {
+export function tablesOf(plan: Plan, unit: Pick<Unit, 'tableOids'>): CatalogTable[] {
   const tables = new Map(plan.catalog.tables.map((table) => [table.oid, table]));
   return unit.tableOids.flatMap((oid) => tables.get(oid) ?? []);
 }
@@ -74,7 +74,13 @@ export function tablesOf(plan: Plan, unit: Unit): CatalogTable[] {
  * their snapshots. So what somebody inserts meanwhile is either seen by them or waits for us: nothing is cascaded away
  * or set to null unseen.
  */
-export async function lockActedOn(session: Session, plan: Plan, unit: Unit, tenantId: string): Promise<void> {
+export async function lockActedOn(
+  session: Session,
+  plan: Plan,
+  unit: Pick<Unit, 'tableOids'>,
+  tenantId: string,
+  within?: Within,
+): Promise<void> {
   const nulled = new Set(plan.references.map(({ key }) => key.oid));
   for (const table of tablesOf(plan, unit)) {
     const acting = plan.catalog.foreignKeys.some(
@@ -83,7 +89,7 @@ export async function lockActedOn(session: Session, plan: Plan, unit: Unit, tena
     );
     if (!acting) continue;
     await session.query(
-      `SELECT count(*) FROM (SELECT FROM ${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')} FOR UPDATE OF t) AS locked`,
+      `SELECT count(*) FROM (SELECT FROM ${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't', within)} FOR UPDATE OF t) AS locked`,
       [tenantId],
       { table: label(table), privilege: 'UPDATE' },
     );

@@ -67,11 +67,11 @@ export async function createErasureDatabase(options: ErasureDatabaseOptions): Pr
     role,
     admin,
     connect,
-    engine: ({ lockTimeoutMs = 2_000, longestTransactionMs = 30_000, poolSize = 3 } = {}) => {
+    engine: ({ poolSize = 3, ...limits } = {}) => {
       const engine = createEngine({
         databaseUrl: database.urlFor(role),
         declaration,
-        limits: { lockTimeoutMs, longestTransactionMs },
+        limits: { lockTimeoutMs: 2_000, longestTransactionMs: 30_000, ...limits },
         poolSize,
       });
       engines.push(engine);

@@ -16,6 +16,7 @@ CREATE TABLE "lethe_recipes"."deletion_ledger" (
     archives jsonb NOT NULL DEFAULT '[]',
     saved_references jsonb NOT NULL DEFAULT '[]',
     counts jsonb NOT NULL DEFAULT '{}',
+    outcome jsonb NOT NULL DEFAULT '{}',
     rows_total bigint,
     progress jsonb,
     horizon xid8,

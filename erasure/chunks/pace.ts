@@ -1,0 +1,63 @@
+/** Keeps what engines do in a database within bounds: write-ahead log a second, and transactions at once. */
+import type { AllLimits } from '../limits.js';
+import type { Session } from '../session/session.js';
+
+/** Advisory locks of two numbers: this one, and the place's. The letters of "leth". */
+const PLACES = 0x6c657468;
+
+/**
+ * Takes one of the database's places for transactions that move rows, until this transaction ends. False: all are
+ * taken. Whoever dies gives it back.
+ */
+export async function takePlace(session: Session, { concurrentWork }: AllLimits): Promise<boolean> {
+  const { rowCount } = await session.query(
+    'SELECT FROM generate_series(1, $2::int) AS place WHERE pg_try_advisory_xact_lock($1, place) LIMIT 1',
+    [PLACES, concurrentWork],
+  );
+  return rowCount === 1;
+}
+
+/** Where the log stood when a chunk began. */
+export interface LogMark {
+  readonly lsn: string;
+}
+
+/** Null where nobody asks for a limit. */
+export async function markLog(session: Session, limits: AllLimits): Promise<LogMark | null> {
+  if (limits.walBytesPerSecond === null) return null;
+  const { rows } = await session.query<LogMark>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
+  return rows[0] ?? null;
+}
+
+/**
+ * The time before which the next chunk may not begin, so that the log has grown within its limit until then. Others'
+ * writing during the chunk counts, too; and engines that are at work at the same time share the limit.
+ */
+export async function pauseAfter(
+  session: Session,
+  limits: AllLimits,
+  mark: LogMark | null,
+): Promise<{ readonly notBefore?: string }> {
+  if (mark === null || limits.walBytesPerSecond === null) return {};
+  const { rows } = await session.query<{ until: string | null }>(
+    `SELECT to_json(clock_timestamp() + wait)#>>'{}' AS until FROM (
+       SELECT (pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $1::pg_lsn) * GREATEST(1, (
+                SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                 WHERE l.locktype = 'advisory' AND l.classid = $2::int8::oid AND d.datname = current_database()))
+                / $3::float8) * interval '1 second' - (clock_timestamp() - now()) AS wait) AS w
+      WHERE wait > interval '0'`,
+    [mark.lsn, PLACES, limits.walBytesPerSecond],
+  );
+  const until = rows[0]?.until;
+  return until ? { notBefore: until } : {};
+}
+
+/** How long that is still. By the database's clock, which whoever wrote it had, too. */
+export async function pauseLeftMs(session: Session, notBefore: string | undefined): Promise<number> {
+  if (notBefore === undefined) return 0;
+  const { rows } = await session.query<{ ms: number }>(
+    'SELECT extract(epoch FROM $1::timestamptz - clock_timestamp())::float8 * 1000 AS ms',
+    [notBefore],
+  );
+  return Math.max(0, rows[0]?.ms ?? 0);
+}
