@@ -30,6 +30,10 @@ function wholeNumber(least: number, most: number) {
   const message = `should be a whole number from ${least} to ${most}`;
   return z.coerce.number(message).int(message).min(least, message).max(most, message);
 }
+const share = z.coerce
+  .number('should be a share from 0 to 1')
+  .min(0, 'should be a share from 0 to 1')
+  .max(1, 'should be a share from 0 to 1');
 const path = z.string().min(1, 'should be a path');
 const logLevel = z
   .enum(
@@ -53,12 +57,10 @@ const platform = {
   TENANT_KEY_SECRET: z.string().min(32, 'should be a secret of at least 32 characters').optional(),
 };
 
-// Refused rather than ignored: a deletion that nobody approved must not look like one that somebody did.
-const notYet = z
+const flag = z
   .enum(['true', 'false'], 'should be true or false')
   .default('false')
-  .refine((value) => value === 'false', 'has to be false: approval is not part of this version')
-  .transform(() => false as const);
+  .transform((value) => value === 'true');
 
 const apiVariables = z.object({
   ...platform,
@@ -66,7 +68,11 @@ const apiVariables = z.object({
   API_PORT: port.default(8080),
   TOKEN_ISSUERS_FILE: path,
   RESTORE_WINDOW: duration.prefault('0s'),
-  REQUIRE_APPROVAL: notYet,
+  REQUIRE_APPROVAL: flag,
+  /** How long an approval is good for. */
+  APPROVAL_TTL: duration.prefault('72h'),
+  /** Whether a request has to repeat the tenant's name. */
+  REQUIRE_NAME_CONFIRMATION: flag,
   RATE_LIMIT_PER_MINUTE: wholeNumber(1, 1_000_000).default(600),
   PREVIEW_TIMEOUT: duration.prefault('15s'),
 });
@@ -76,7 +82,12 @@ const longRetention = duration.refine((ms) => ms >= LEAST_RETENTION_MS, 'should 
 
 const workerVariables = z.object({
   ...platform,
-  REQUIRE_APPROVAL: notYet,
+  /** Of jobs that the platform opens by itself. */
+  REQUIRE_APPROVAL: flag,
+  APPROVAL_ROWS_TOLERANCE: share.default(0.1),
+  /** How many tenants may go within an hour, and within a day; any number where it is not set. */
+  CAP_PER_HOUR: wholeNumber(1, 1_000_000).optional(),
+  CAP_PER_DAY: wholeNumber(1, 1_000_000).optional(),
   GIVE_UP_AFTER: duration.prefault('15m'),
   OLDER_TRANSACTION_LIMIT: duration.prefault('4h'),
   LONGEST_TRANSACTION: duration.prefault('10m'),

@@ -55,7 +55,14 @@ async function main(): Promise<void> {
   });
   installRuntime(logger);
 
-  const records = createRecords({ databaseUrl: config.RECORDS_DATABASE_URL });
+  const records = createRecords({
+    databaseUrl: config.RECORDS_DATABASE_URL,
+    gate: {
+      rowsTolerance: config.APPROVAL_ROWS_TOLERANCE,
+      capPerHour: config.CAP_PER_HOUR ?? null,
+      capPerDay: config.CAP_PER_DAY ?? null,
+    },
+  });
   const issuer = createTokenIssuer({ key: keys.signing, issuer: config.SERVICE_TOKEN_ISSUER });
   const tokenFor = createTokenGiver({ records, issuer });
   const services = entries.map((service) => createServiceClient({ service, tokenFor }));

@@ -17,6 +17,7 @@ import { logRequests } from './logging.js';
 import { measureRequests } from './metrics.js';
 import { answerProblems, sendProblem } from './problem-handler.js';
 import { deletionJobRoutes } from './routes/deletion-jobs.js';
+import { gateRoutes } from './routes/gate.js';
 import { healthRoutes } from './routes/health.js';
 import { membershipRoutes } from './routes/memberships.js';
 import { previewRoutes } from './routes/preview.js';
@@ -70,6 +71,7 @@ export async function buildApp(dependencies: ApiDependencies): Promise<FastifyIn
         previewRoutes,
         deletionJobRoutes,
         replayRoutes,
+        gateRoutes,
         membershipRoutes,
         serviceRoutes,
       ]) {

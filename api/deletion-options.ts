@@ -3,19 +3,53 @@ import { parseDuration } from '../protocol/duration.js';
 import type { DeletionOptions, JobView } from '../protocol/jobs.js';
 import { Problem } from '../protocol/problems.js';
 
-/** Throws for options that this version does not have, and for times that contradict each other. */
+/** Throws for times that contradict each other. */
 export function checkOptions(options: DeletionOptions): void {
-  if (options.require_approval) {
-    throw new Problem(
-      'option_unavailable',
-      'Approval is not part of this version; leave require_approval out.',
-    );
-  }
   const { start_at: start, due_at: due } = options;
   if (start !== undefined && due !== undefined && Date.parse(due) < Date.parse(start)) {
     const message = 'lies before start_at';
     throw new Problem('validation_failed', `due_at ${message}.`, {
       errors: [{ path: 'body.due_at', message }],
+    });
+  }
+}
+
+/** Whether somebody else has to approve it: a request may ask for that, and not be without where it is configured. */
+export function approvalRequired(
+  { require_approval: wanted }: DeletionOptions,
+  configured: boolean,
+): boolean {
+  if (configured && wanted === false) {
+    throw new Problem(
+      'option_unavailable',
+      'Every deletion has to be approved here; a request may ask for more care, not for less.',
+    );
+  }
+  return wanted ?? configured;
+}
+
+/** So that a wrong id is noticed: throws `name_mismatch` unless the name is the tenant's. `name` null: there is no directory. */
+export function checkName(
+  { confirm_name: confirmed }: DeletionOptions,
+  name: string | null,
+  required: boolean,
+): void {
+  if (confirmed === undefined) {
+    if (!required || name === null) return;
+    const detail = "Repeat the tenant's name in confirm_name, as the preview shows it.";
+    throw new Problem('name_mismatch', detail, {
+      errors: [{ path: 'body.confirm_name', message: "should be the tenant's name" }],
+    });
+  }
+  if (name === null) {
+    const detail = 'No tenant directory is registered, so there is no name to compare confirm_name with.';
+    throw new Problem('option_unavailable', detail);
+  }
+  if (confirmed.trim() !== name.trim()) {
+    const detail =
+      'confirm_name is not the name of this tenant. Is it the tenant that you mean? Look at its preview.';
+    throw new Problem('name_mismatch', detail, {
+      errors: [{ path: 'body.confirm_name', message: "should be the tenant's name" }],
     });
   }
 }
@@ -47,6 +81,7 @@ export function replayOptions(job: JobView, configuredMs: number): DeletionOptio
   return {
     ...(job.reason === null ? {} : { reason: job.reason }),
     ...(job.due_at === null ? {} : { due_at: job.due_at }),
+    ...(job.approval_required && { require_approval: true }),
     ...(job.restore_window_ms <= configuredMs ? {} : { restore_window: `${job.restore_window_ms}ms` }),
   };
 }

@@ -2,7 +2,13 @@
 import { type DeletionOptions, hasEnded, type JobView } from '../protocol/jobs.js';
 import { Problem } from '../protocol/problems.js';
 import type { Actor } from '../records/types.js';
-import { checkOptions, replayOptions, restoreWindowOf } from './deletion-options.js';
+import {
+  approvalRequired,
+  checkName,
+  checkOptions,
+  replayOptions,
+  restoreWindowOf,
+} from './deletion-options.js';
 import type { ApiDependencies } from './dependencies.js';
 import { type Directory, erased } from './directory.js';
 import { createTell } from './tell-temporal.js';
@@ -33,15 +39,19 @@ export function createDeletions(dependencies: ApiDependencies, directory: Direct
   ): Promise<JobView> {
     checkOptions(options);
     const restoreWindowMs = restoreWindowOf(options, settings.restoreWindowMs);
+    const needsApproval = approvalRequired(options, settings.requireApproval);
     publicKeyOf(tenantId);
     if (await records.isErased(tenantId)) throw erased();
     // While a job is open the rows may be staged and the tenant's entry gone: only the record can answer then.
-    const readers = (await records.openJobOf(tenantId)) ? [] : await look(tenantId, options, asker);
+    const readers = (await records.openJobOf(tenantId))
+      ? []
+      : await look(tenantId, options, asker, settings.requireNameConfirmation && replayOf === undefined);
     const { job } = await records.openJob({
       tenantId,
       actor: asker,
       options,
       restoreWindowMs,
+      approvalRequired: needsApproval,
       readers: [...new Set([...readers, asker.id])],
       ...(replayOf === undefined ? {} : { replayOf }),
     });
@@ -50,8 +60,14 @@ export function createDeletions(dependencies: ApiDependencies, directory: Direct
   }
 
   /** Makes sure that there is something to delete, and what was looked at is still so. Gives who acts for the tenant. */
-  async function look(tenantId: string, options: DeletionOptions, asker: Asker): Promise<string[]> {
+  async function look(
+    tenantId: string,
+    options: DeletionOptions,
+    asker: Asker,
+    nameRequired: boolean,
+  ): Promise<string[]> {
     const tenant = await directory.tenant(tenantId, asker.requestId);
+    checkName(options, tenant?.name ?? null, nameRequired);
     if (tenant === null || options.preview_hash !== undefined) {
       await demandRows(dependencies, {
         tenantId,

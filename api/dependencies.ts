@@ -3,6 +3,7 @@ import type { JSONWebKeySet } from 'jose';
 import type { Logger } from 'pino';
 import type { ServiceClient } from '../protocol/client.js';
 import type { JobView } from '../protocol/jobs.js';
+import type { WakeReason } from '../protocol/workflow.js';
 import type { Records } from '../records/types.js';
 
 /** A person or script, as a verified token says. */
@@ -21,7 +22,7 @@ export interface Caller extends User {
 /** Tells Temporal; each may reject while Temporal is away, and the reconciler makes up for it. */
 export interface Runs {
   start(job: JobView): Promise<unknown>;
-  wake(job: JobView, because: 'rescheduled' | 'replay'): Promise<unknown>;
+  wake(job: JobView, because: WakeReason): Promise<unknown>;
   requestCancel(job: JobView): Promise<unknown>;
   ready(): Promise<void>;
 }
@@ -38,6 +39,8 @@ export interface ApiDependencies {
   readonly publicKeyOf: (tenantId: string) => string;
   readonly settings: {
     readonly restoreWindowMs: number;
+    readonly requireApproval: boolean;
+    readonly requireNameConfirmation: boolean;
     readonly previewTimeoutMs: number;
     readonly rateLimitPerMinute: number;
   };

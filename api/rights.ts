@@ -14,6 +14,11 @@ export const RIGHTS = {
   /** Besides the user in question. */
   remove_memberships: ['operator'],
   replay: ['operator'],
+  halt: ['operator'],
+  /** Never of what they asked for themselves. */
+  approve: ['operator', 'approver'],
+  hold: ['approver'],
+  see_holds: ['operator', 'approver', 'auditor'],
   see_services: ['operator', 'approver', 'auditor'],
 } as const satisfies Record<string, readonly Standing[]>;
 export type Right = keyof typeof RIGHTS;

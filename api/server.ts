@@ -48,7 +48,10 @@ async function assemble(config: ApiConfig, logger: Logger): Promise<Assembled> {
   });
   const tokenFor = createApiTokens(createTokenIssuer({ key: signing, issuer: config.SERVICE_TOKEN_ISSUER }));
   const services = entries.map((service) => createServiceClient({ service, tokenFor }));
-  const records = createRecords({ databaseUrl: config.RECORDS_DATABASE_URL });
+  const records = createRecords({
+    databaseUrl: config.RECORDS_DATABASE_URL,
+    gate: { approvalTtlMs: config.APPROVAL_TTL },
+  });
   const publicKeyOf = createPublicKeyOf(config.TENANT_KEY_SECRET);
   // Connected at the first call: Temporal may be away when this process starts, and come and go while it runs.
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
@@ -65,6 +68,8 @@ async function assemble(config: ApiConfig, logger: Logger): Promise<Assembled> {
       publicKeyOf,
       settings: {
         restoreWindowMs: config.RESTORE_WINDOW,
+        requireApproval: config.REQUIRE_APPROVAL,
+        requireNameConfirmation: config.REQUIRE_NAME_CONFIRMATION,
         previewTimeoutMs: config.PREVIEW_TIMEOUT,
         rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
       },

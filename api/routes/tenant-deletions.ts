@@ -7,6 +7,7 @@ import { noBody, problems, type RouteParts, tenantParams, typed } from './parts.
 
 const requestBody = deletionOptions.extend({
   reason: text(1_000).optional(),
+  confirm_name: text(500).optional(),
   start_at: timestamp.optional(),
   due_at: timestamp.optional(),
 });

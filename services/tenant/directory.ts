@@ -20,7 +20,14 @@ export async function readTenant(tables: Tables, tenantId: string): Promise<Dire
       'The tenant has no owner, which no call of this service leaves behind. Make one of its members the owner.',
     );
   }
-  const suspensions = await openSuspensions(tables, [tenantId]);
+  const [suspensions, members, active] = await Promise.all([
+    openSuspensions(tables, [tenantId]),
+    tables.tenantMember.count({ where: { tenantId } }),
+    tables.user.aggregate({
+      where: { memberships: { some: { tenantId } } },
+      _max: { lastLoginAt: true },
+    }),
+  ]);
   return {
     tenant_id: tenantId,
     name: tenant.name.slice(0, 500),
@@ -28,6 +35,8 @@ export async function readTenant(tables: Tables, tenantId: string): Promise<Dire
     owner_user_id: owner.user_id,
     admin_user_ids: admins.filter(({ role }) => role === 'admin').map(({ user_id }) => user_id),
     created_at: tenant.createdAt.toISOString(),
+    members,
+    last_activity_at: active._max.lastLoginAt?.toISOString() ?? null,
   };
 }
 

@@ -104,6 +104,8 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
     publicKeyOf: createPublicKeyOf(options.tenantKeySecret),
     settings: {
       restoreWindowMs: 0,
+      requireApproval: false,
+      requireNameConfirmation: false,
       previewTimeoutMs: 2_000,
       rateLimitPerMinute: 100_000,
       ...options.settings,
