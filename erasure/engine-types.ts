@@ -4,6 +4,7 @@ import type { Retention, TableAction } from './declaration.js';
 import type { TableDigest } from './digest/types.js';
 import type { PlanFinding } from './plan/types.js';
 import type { TableOutcome } from './retention/outcome.js';
+import type { EraseDue, ErasedDue, RetainedPage, RetainedQuery } from './retention/reading.js';
 
 export type Target = 'staged' | 'restored' | 'purged';
 export type LedgerState = 'absent' | 'staging' | 'staged' | 'restoring' | 'restored' | 'purging' | 'purged';
@@ -132,6 +133,12 @@ export interface Engine {
   exportRows(tenantId: string, jobId: string | null): AsyncIterable<string>;
   /** Lifts the tombstones of the tenant's jobs, none of which may be open; gives how many there were. */
   releaseTombstones(tenantId: string): Promise<number>;
+  /** What is retained of erased tenants: counts, and no row. */
+  retained(query: RetainedQuery): Promise<RetainedPage>;
+  /** NDJSON lines of retained rows, of one tenant or all; only with a connection that may read them. */
+  exportRetained(tenantId: string | null): AsyncIterable<string>;
+  /** Erases a batch of retained rows whose date has come. */
+  eraseDue(request: EraseDue): Promise<ErasedDue>;
   /** Whether the database answers and Lethe's schema is there. */
   ready(): Promise<void>;
   close(): Promise<void>;

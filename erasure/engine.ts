@@ -13,6 +13,7 @@ import { termsOf } from './plan/terms.js';
 import { PlanSource } from './plan-source.js';
 import { previewTenant } from './preview/preview.js';
 import { diagnose } from './restore/diagnose.js';
+import { eraseDue, listRetained, retainedLines, unreadable } from './retention/reading.js';
 import { type EngineLogger, Sessions } from './session/session.js';
 import { tenantKey } from './tenant-key.js';
 import { verify } from './verify/verify.js';
@@ -23,6 +24,8 @@ export interface EngineOptions {
   readonly declaration: Declaration;
   readonly limits: EngineLimits;
   readonly poolSize?: number;
+  /** URL of the role that may read what is retained; without it that is listed, and not shown. */
+  readonly retainedUrl?: string;
   readonly logger?: EngineLogger;
 }
 
@@ -41,6 +44,16 @@ export function createEngine(options: EngineOptions): Engine {
     lockTimeoutMs: limits.lockTimeoutMs,
     statementTimeoutMs: limits.longestTransactionMs,
   });
+  const auditors =
+    options.retainedUrl === undefined
+      ? null
+      : new Sessions({
+          databaseUrl: options.retainedUrl,
+          name: `${declaration.name} retained`,
+          poolSize: 1,
+          lockTimeoutMs: limits.lockTimeoutMs,
+          statementTimeoutMs: limits.longestTransactionMs,
+        });
   const context: EngineContext = {
     declaration,
     limits,
@@ -107,8 +120,28 @@ export function createEngine(options: EngineOptions): Engine {
         throw toldError(error);
       }
     },
+    retained: (query) =>
+      told(() =>
+        sessions.session(reading(), (session) =>
+          listRetained(context, session, { ...query, tenantId: query.tenantId && key(query.tenantId) }),
+        ),
+      ),
+    async *exportRetained(tenantId) {
+      try {
+        if (auditors === null) throw unreadable();
+        yield* auditors.streaming(reading(), (session) =>
+          retainedLines(context, session, tenantId && key(tenantId)),
+        );
+      } catch (error) {
+        throw toldError(error);
+      }
+    },
+    eraseDue: (request) =>
+      told(() => sessions.transaction(reading(), (session) => eraseDue(context, session, request))),
     ready: () => told(() => sessions.session(reading(), (session) => context.ledger.check(session))),
-    close: () => sessions.close(),
+    close: async () => {
+      await Promise.all([sessions.close(), auditors?.close()]);
+    },
   };
 }
 

@@ -166,3 +166,10 @@ export const MATERIALIZED_VIEWS = `
          array_agg(DISTINCT ${ROOT('x.source')}::int8)::text[] AS "tableOids"
     FROM reader x JOIN pg_class c ON c.oid = x.reader AND c.relkind = 'm' JOIN pg_namespace n ON n.oid = c.relnamespace
    GROUP BY c.oid, n.nspname, c.relname ORDER BY n.nspname, c.relname`;
+
+/** `$1`: the schema of retained rows, `$2`: their table. A schema that may not be used shows nothing of it. */
+export const RETAINED_PLACE = `
+  SELECT c.oid IS NOT NULL AS exists,
+         COALESCE(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'INSERT'), false) AS insert
+    FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $2
+   WHERE n.nspname = $1`;

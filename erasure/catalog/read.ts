@@ -1,6 +1,7 @@
 /** Reads the catalog: a few queries, each about all tables at once, whatever the number of tables. */
 import type pg from 'pg';
 import type { Declaration } from '../declaration.js';
+import { inRetained, RETAINED_ROWS, retains } from '../install/retained-sql.js';
 import * as queries from './queries.js';
 import {
   type ColumnRow,
@@ -86,7 +87,21 @@ async function readWithFixedPath(client: pg.ClientBase, declaration: Declaration
       usage: database.letheUsage,
       create: database.letheCreate,
     },
+    ...(retains(declaration) && { retainedRows: await retainedPlace(client, declaration) }),
   };
+}
+
+/** Whether retained rows have a place, and whether the connected role may put rows there and erase what is due. */
+async function retainedPlace(
+  client: pg.ClientBase,
+  declaration: Declaration,
+): Promise<NonNullable<Catalog['retainedRows']>> {
+  const { schema } = inRetained(declaration, RETAINED_ROWS);
+  const [place] = await select<{ exists: boolean; insert: boolean }>(client, queries.RETAINED_PLACE, [
+    schema,
+    RETAINED_ROWS,
+  ]);
+  return place ?? { exists: false, insert: false };
 }
 
 interface Parts {

@@ -25,6 +25,8 @@ export interface Catalog {
   readonly maySilenceTriggers: boolean;
   /** What the connected role may do in Lethe's own schema; false also where it does not exist. */
   readonly letheSchema: { readonly exists: boolean; readonly usage: boolean; readonly create: boolean };
+  /** The place of retained rows; read only where rows are declared to be retained. */
+  readonly retainedRows?: { readonly exists: boolean; readonly insert: boolean };
 }
 
 export interface MaterializedView {

@@ -5,6 +5,7 @@ import type { Plan } from '../plan/types.js';
 import { ident, label, type QualifiedName, qualified } from '../quote.js';
 import { fastPathSql } from './fast-path-sql.js';
 import { LEDGER, ledgerSql, TOMBSTONES } from './ledger-sql.js';
+import { retainedSql, retains } from './retained-sql.js';
 import { upkeepSql } from './upkeep-sql.js';
 
 export interface GrantOptions {
@@ -14,13 +15,15 @@ export interface GrantOptions {
   readonly roleExists: boolean;
   /** Whether the ledger is there already. */
   readonly installed: boolean;
+  /** The login role that reads retained rows for an auditor. */
+  readonly reader?: string;
   /** With the right to turn triggers off while rows are moved. */
   readonly fastPath: boolean;
 }
 
 /** Lethe's schema where it is not there yet, and the role's rights: to be run by the owner of the tables or a superuser. */
 export function grantScript(options: GrantOptions): string {
-  const { plan, declaration, role, roleExists, installed, fastPath } = options;
+  const { plan, declaration, role, roleExists, installed, fastPath, reader } = options;
   const parts = [
     `-- For the participant ${declaration.name}, made from the plan ${plan.hash.slice(0, 12)}. To be run in one transaction (psql -1), by a`,
     '-- superuser or the owner of the tables. It touches no row and no table of yours.',
@@ -36,6 +39,7 @@ export function grantScript(options: GrantOptions): string {
     ...grantStatements(plan, declaration, role),
     '',
     upkeepSql(declaration, role),
+    ...(retains(declaration) ? ['', retainedSql(declaration, role, reader)] : []),
     ...(fastPath ? ['', fastPathSql(role).trimEnd()] : []),
   ];
   return `${parts.join('\n')}\n`;

@@ -38,7 +38,8 @@ BEGIN
         IF to_regclass(declared.name) IS NULL THEN
             RAISE EXCEPTION 'Table % of the declaration does not exist', declared.name;
         END IF;
-        rights := CASE declared.action WHEN 'delete' THEN 'SELECT, INSERT, UPDATE, DELETE' ELSE 'SELECT' END;
+        rights := CASE declared.action WHEN 'keep' THEN 'SELECT' WHEN 'anonymize' THEN 'SELECT, UPDATE'
+                                       ELSE 'SELECT, INSERT, UPDATE, DELETE' END;
         FOR member IN ${treeOf('to_regclass(declared.name)')} LOOP
             EXECUTE format(${literal(`GRANT %s ON %s TO ${to}`)}, rights, member);
         END LOOP;
@@ -55,7 +56,7 @@ BEGIN
         LOOP
             CONTINUE WHEN NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                                        WHERE c.oid = tied.other AND n.nspname = ANY (ARRAY[${schemas}]::text[]));
-            rights := CASE WHEN declared.action = 'delete' AND NOT tied.refers AND tied.nulled
+            rights := CASE WHEN declared.action IN ('delete', 'retain') AND NOT tied.refers AND tied.nulled
                            THEN 'SELECT, UPDATE' ELSE 'SELECT' END;
             FOR member IN ${treeOf('tied.other')} LOOP
                 EXECUTE format(${literal(`GRANT %s ON %s TO ${to}`)}, rights, member);

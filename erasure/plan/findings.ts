@@ -2,6 +2,7 @@
 import { coverageFindings } from './findings/coverage.js';
 import type { Found } from './findings/found.js';
 import { keyFindings } from './findings/keys.js';
+import { policyFindings } from './findings/policies.js';
 import { privilegeFindings } from './findings/privileges.js';
 import { tableFindings } from './findings/tables.js';
 import { compare } from './ownership.js';
@@ -16,6 +17,7 @@ export function findingsOf(found: Found): PlanFinding[] {
     ...coverageFindings(found),
     ...keyFindings(found),
     ...tableFindings(found),
+    ...policyFindings(found),
   ];
   const order = ({ severity, table, code, privilege, message }: PlanFinding) =>
     [SEVERITIES.indexOf(severity), table ?? '', code, privilege ?? '', message].join('\n');

@@ -274,7 +274,8 @@ function turnsAround(declared: ForeignKey, key: ForeignKey): boolean {
 const PASSING =
   /^(last|latest|current|default|preferred|previous|next|selected|active|recent|favou?rite)_|_(by|viewed|seen)(_id)?$/i;
 
-function snakeCase(name: string): string {
+/** `createdBy` as `created_by`. */
+export function snakeCase(name: string): string {
   return name.replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2');
 }
 

@@ -66,7 +66,7 @@ export function conflictChecks(plan: Plan): Check[] {
 
 /** The tenant's own rows stay there, and refer no more. */
 function forgetsKey({ rules = {} }: PlannedTable, { childColumns }: ForeignKey): boolean {
-  return childColumns.some((column) => rules[column]?.becomes === 'null');
+  return childColumns.some((column) => rules[column] !== undefined && rules[column].becomes !== 'keep');
 }
 
 /** What refers to the tenant's rows by such a key is the tenant's for that very reason. */

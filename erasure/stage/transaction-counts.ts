@@ -2,7 +2,7 @@
 import { EngineError } from '../engine-types.js';
 import { TryAgain } from '../errors.js';
 import type { Plan } from '../plan/types.js';
-import { deletedTables } from '../plan-source.js';
+import { changedTables, deletedTables } from '../plan-source.js';
 import { label } from '../quote.js';
 import type { Session } from '../session/session.js';
 
@@ -38,7 +38,7 @@ export class TransactionCounts {
   async expect(session: Session, deleted: RowsByTable, updated: RowsByTable): Promise<void> {
     const after = await read(session, this.rootOf);
     // Somebody's trigger may do anything, and the declaration lets it.
-    const fires = deletedTables(this.plan).some(({ triggers }) => triggers === 'fire');
+    const fires = changedTables(this.plan).some(({ triggers }) => triggers === 'fire');
     const planned = new Set(deletedTables(this.plan).map(({ table }) => table.oid));
     for (const table of this.plan.catalog.tables) {
       const was = this.before.get(table.oid) ?? NONE;

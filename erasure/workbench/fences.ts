@@ -7,7 +7,7 @@ import { spoken, sqlstateOf } from '../errors.js';
 import { fenceFunctionsSql } from '../install/fence-sql.js';
 import { family } from '../plan/soft-references.js';
 import type { OwnedTable, Plan } from '../plan/types.js';
-import { deletedTables } from '../plan-source.js';
+import { changedTables } from '../plan-source.js';
 import { ident, label, literal, qualified } from '../quote.js';
 
 /** A relation that a tenant's rows are inserted into: a table, or a partition of it. */
@@ -130,7 +130,7 @@ export class Fences {
 
   private async places(plan: Plan, { letheSchema }: Declaration): Promise<Place[]> {
     const found: Place[] = [];
-    for (const owned of deletedTables(plan)) {
+    for (const owned of changedTables(plan)) {
       const columns = owned.ownership.flatMap((one) => (one.kind === 'tenant_column' ? [one.column] : []));
       if (columns.length === 0) continue;
       const { rows } = await this.client.query<{ schema: string; name: string; triggers: string[] }>(PLACES, [

@@ -1,9 +1,9 @@
 /** Whether the declaration covers what there is, and only that. */
 import { ident, label, qualified, shown } from '../../quote.js';
 import { candidatesOf } from '../candidates.js';
-import { policyOf } from '../policy.js';
+import { changes, policyOf } from '../policy.js';
 import type { OwnedTable, PlanFinding } from '../types.js';
-import { deletedTables, type Found, finding } from './found.js';
+import { type Found, finding } from './found.js';
 import { looksOwned } from './looks-owned.js';
 
 export function coverageFindings(found: Found): PlanFinding[] {
@@ -174,7 +174,7 @@ function tenantColumnUnindexed({ table, label: name }: OwnedTable, column: strin
 /** Tables without tenant column need no fence of their own: their rows need a parent, and that is fenced. */
 function unfenced(found: Found): PlanFinding[] {
   if (found.declaration.fence !== 'trigger') return [];
-  return deletedTables(found).flatMap(({ table, ownership, label: name }): PlanFinding[] => {
+  return found.tables.filter(changes).flatMap(({ table, ownership, label: name }): PlanFinding[] => {
     if (!ownership.some(({ kind }) => kind === 'tenant_column')) return [];
     const open = [
       ...(table.kind === 'partitioned' && !table.fenced ? [name] : []),

@@ -42,6 +42,8 @@ export function neededPrivileges(found: Needs): Map<number, Set<TablePrivilege>>
   for (const { table } of found.ownedTables) need(table.oid, 'SELECT');
   const deleted = new Set(deletedTables(found).map(({ table }) => table.oid));
   for (const oid of deleted) need(oid, 'SELECT', 'DELETE', 'INSERT', 'UPDATE');
+  for (const { table, action } of found.tables)
+    if (action === 'anonymize') need(table.oid, 'SELECT', 'UPDATE');
   // Every row that refers to deleted ones is looked at: it may be another tenant's.
   for (const key of found.catalog.foreignKeys) {
     if (key.enforced && deleted.has(key.parentOid)) need(key.childOid, 'SELECT');
