@@ -94,6 +94,13 @@ const workerVariables = z.object({
   SLICE: duration.prefault('5s'),
   ATTENTION_RETRY_EVERY: duration.prefault('10m'),
   RECONCILE_EVERY: duration.prefault('60s'),
+  /** Whether erased tenants are still gone. */
+  SWEEP_EVERY: duration.prefault('24h'),
+  /** Whether retained rows are due. */
+  RETENTION_EVERY: duration.prefault('24h'),
+  /** The rest of what runs by itself. */
+  HOUSEKEEPING_EVERY: duration.prefault('24h'),
+  RESURRECTED_TENANTS: z.enum(['report', 'erase'], 'should be report or erase').default('report'),
   WORKER_HEALTH_HOST: z.string().default('127.0.0.1'),
   WORKER_HEALTH_PORT: port.default(0),
   SHUTDOWN_GRACE: duration.prefault('10s'),

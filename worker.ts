@@ -1,6 +1,5 @@
 /** The Temporal worker's process: the workflow, its activities, and the reconciler. */
 import { readFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
 import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -15,19 +14,20 @@ import {
 } from '@temporalio/worker';
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { HousekeepingWorks } from './activities/housekeeping.js';
 import {
   createActivities,
   createCertificateSigner,
   createTokenGiver,
+  createWorks,
   settleEndedJob,
 } from './activities/index.js';
 import { ConfigurationError, readWorkerConfig, type WorkerConfig } from './config.js';
 import { previewHash } from './proof/preview-hash.js';
 import { createServiceClient } from './protocol/client.js';
+import { HOUSEKEEPING_STEPS } from './protocol/housekeeping.js';
 import { JsonFileError, readJsonFile } from './protocol/json-file.js';
 import { readSigningKeys, SigningKeyError } from './protocol/keys.js';
-import type { Readiness } from './protocol/platform.js';
 import { registry } from './protocol/registry.js';
 import { createPublicKeyOf } from './protocol/tenant-key.js';
 import { createTokenIssuer } from './protocol/tokens.js';
@@ -35,10 +35,11 @@ import { TASK_QUEUE } from './protocol/workflow.js';
 import { createRecords } from './records/index.js';
 import { createReconciler } from './records/reconciler.js';
 import { createRuns } from './records/runs.js';
+import { ensureSchedules, type Intervals } from './records/schedules.js';
 import { ensureSearchAttributes } from './records/search-attributes.js';
+import { closed, serveHealth } from './worker-health.js';
 
 const CONNECT_AGAIN_MS = 1_000;
-const READY_WITHIN_MS = 3_000;
 /** Heartbeats carry cancellation back, so they are not saved up for long. */
 const HEARTBEAT_AT_LEAST_EVERY = '2s';
 
@@ -57,6 +58,7 @@ async function main(): Promise<void> {
 
   const records = createRecords({
     databaseUrl: config.RECORDS_DATABASE_URL,
+    publicKeyOf: createPublicKeyOf(config.TENANT_KEY_SECRET),
     gate: {
       rowsTolerance: config.APPROVAL_ROWS_TOLERANCE,
       capPerHour: config.CAP_PER_HOUR ?? null,
@@ -67,6 +69,16 @@ async function main(): Promise<void> {
   const tokenFor = createTokenGiver({ records, issuer });
   const services = entries.map((service) => createServiceClient({ service, tokenFor }));
   const limits = { sliceMs: config.SLICE, longestTransactionMs: config.LONGEST_TRANSACTION };
+  const works = createWorks({
+    records,
+    services,
+    logger,
+    settings: {
+      resurrected: config.RESURRECTED_TENANTS,
+      requireApproval: config.REQUIRE_APPROVAL,
+      timeoutMs: config.LONGEST_TRANSACTION,
+    },
+  });
   const activities = createActivities({
     records,
     services,
@@ -81,6 +93,7 @@ async function main(): Promise<void> {
         replicasMs: config.REPLICA_DELAY ?? null,
       },
     }),
+    housekeeping: works,
     settings: {
       ...limits,
       giveUpAfterMs: config.GIVE_UP_AFTER,
@@ -105,11 +118,16 @@ async function main(): Promise<void> {
 
   const stopping = new AbortController();
   let worker: Worker | null = null;
-  const health = await serveHealth(config, {
-    records: () => records.ready(),
-    temporal: () => runs.ready(),
-    worker: async () => {
-      if (worker?.getState() !== 'RUNNING') throw new Error('The worker is not connected to Temporal yet.');
+  const health = await serveHealth({
+    host: config.WORKER_HEALTH_HOST,
+    port: config.WORKER_HEALTH_PORT,
+    records,
+    checks: {
+      records: () => records.ready(),
+      temporal: () => runs.ready(),
+      worker: async () => {
+        if (worker?.getState() !== 'RUNNING') throw new Error('The worker is not connected to Temporal yet.');
+      },
     },
   });
 
@@ -119,6 +137,7 @@ async function main(): Promise<void> {
       try {
         native = await NativeConnection.connect(temporal.connectionOptions);
         await registerSearchAttributes(connection, namespace, logger);
+        await schedule(config, works, { connection, namespace }, logger);
         worker = await createWorker({ config, activities, connection: native, namespace });
         if (stopping.signal.aborted) break;
         logger.info({ namespace, task_queue: TASK_QUEUE }, 'The worker runs.');
@@ -202,6 +221,26 @@ async function registerSearchAttributes(
   }
 }
 
+/** What this worker can do by itself, as often as it is configured. Without the right to schedule, deletions go on. */
+async function schedule(
+  config: WorkerConfig,
+  works: HousekeepingWorks,
+  temporal: { readonly connection: Connection; readonly namespace: string },
+  logger: Logger,
+): Promise<void> {
+  const own: Intervals = { sweep: config.SWEEP_EVERY, retained: config.RETENTION_EVERY };
+  const known = HOUSEKEEPING_STEPS.filter((step) => works[step] !== undefined);
+  const intervals = Object.fromEntries(known.map((step) => [step, own[step] ?? config.HOUSEKEEPING_EVERY]));
+  try {
+    await ensureSchedules({ ...temporal, intervals });
+  } catch (error) {
+    logger.error(
+      { reason: reasonOf(error) },
+      'Schedules could not be made: nothing is swept, and nothing that is due is erased.',
+    );
+  }
+}
+
 /** Signals are this process's to handle, and the SDK's logs go where ours go. */
 function installRuntime(logger: Logger): void {
   Runtime.install({
@@ -226,62 +265,6 @@ function plain(facts: Readonly<Record<string, unknown>>): Record<string, unknown
   return Object.fromEntries(
     Object.entries(facts).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value)),
   );
-}
-
-type Checks = Readonly<Record<string, () => Promise<unknown>>>;
-
-/** `/healthz`, `/readyz`, `/metrics`: for whoever runs the worker. */
-async function serveHealth(config: WorkerConfig, checks: Checks): Promise<Server> {
-  const metrics = new Registry();
-  collectDefaultMetrics({ register: metrics });
-  const ready = new Gauge({
-    name: 'lethe_worker_ready',
-    help: 'Whether what the worker stands on answers',
-    labelNames: ['check'],
-    registers: [metrics],
-  });
-  const server = createServer(async (request, response) => {
-    const answer = (status: number, type: string, body: string) =>
-      response.writeHead(status, { 'content-type': type }).end(body);
-    if (request.method !== 'GET') return answer(405, 'text/plain', 'GET only\n');
-    switch (request.url) {
-      case '/healthz':
-        return answer(200, 'application/json', '{"status":"ok"}');
-      case '/readyz': {
-        const readiness = await askAll(checks);
-        for (const [check, { ok }] of Object.entries(readiness.checks)) ready.set({ check }, ok ? 1 : 0);
-        return answer(readiness.ready ? 200 : 503, 'application/json', JSON.stringify(readiness));
-      }
-      case '/metrics':
-        return answer(200, metrics.contentType, await metrics.metrics());
-      default:
-        return answer(404, 'text/plain', 'Not here\n');
-    }
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(config.WORKER_HEALTH_PORT, config.WORKER_HEALTH_HOST, resolve);
-  });
-  return server;
-}
-
-async function askAll(checks: Checks): Promise<Readiness> {
-  const asked = await Promise.all(
-    Object.entries(checks).map(async ([name, check]) => {
-      const late = sleep(READY_WITHIN_MS, null, { ref: false }).then(() => {
-        throw new Error(`No answer within ${READY_WITHIN_MS} ms.`);
-      });
-      const message = await Promise.race([check(), late]).then(() => null, reasonOf);
-      return [name, { ok: message === null, message }] as const;
-    }),
-  );
-  return { ready: asked.every(([, { ok }]) => ok), checks: Object.fromEntries(asked) };
-}
-
-function closed(server: Server): Promise<void> {
-  server.closeAllConnections();
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-  });
 }
 
 function reasonOf(error: unknown): string {

@@ -14,9 +14,8 @@ import { reversibleSteps } from './reversible.js';
 export { createCertificateSigner } from './certificate.js';
 export type { ActivityDependencies } from './dependencies.js';
 export { settleEndedJob } from './other-job.js';
-export { createRetained } from './retained.js';
-export { createSweep } from './sweep.js';
 export { createTokenGiver } from './tokens.js';
+export { createWorks } from './works.js';
 
 /** What the workflow may call. */
 export type Activities = ReturnType<typeof createActivities>;

@@ -67,6 +67,9 @@ export async function settleEndedJob(
   const job = await records.getJob(open.jobId);
   if (!hasEnded(job.status) || job.tenant_id !== open.tenantId || job.decision === null) return false;
   const target = job.decision === 'proceed' ? 'purged' : 'restored';
+  // What a backup brought back is evidence now, too.
+  const held = target === 'purged' && (await records.holdsOf(open.tenantId)).some((hold) => !hold.lifted_at);
+  if (held) return false;
   const status = await client.call(
     'advance',
     {

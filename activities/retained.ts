@@ -8,12 +8,12 @@ import type { HousekeepingWork, StepContext } from './housekeeping.js';
 export interface RetainedParts {
   readonly records: Pick<Records, 'tenantsOnHold' | 'auditOnce'>;
   readonly services: readonly ServiceClient[];
-  readonly timeoutMs: number;
+  readonly settings: { readonly timeoutMs: number };
 }
 
 const RETENTION: Actor = { kind: 'system', id: 'lethe', role: 'retention' };
 
-export function createRetained({ records, services, timeoutMs }: RetainedParts): HousekeepingWork {
+export function createRetained({ records, services, settings }: RetainedParts): HousekeepingWork {
   const participants = services.filter(({ service }) => service.role === 'participant');
 
   /** The same request goes on, and its answer tells all that this run has erased, also by an answer that was lost. */
@@ -30,7 +30,7 @@ export function createRetained({ records, services, timeoutMs }: RetainedParts):
             except_tenants: await records.tenantsOnHold(),
           },
         },
-        { timeoutMs, signal: context.signal },
+        { timeoutMs: settings.timeoutMs, signal: context.signal },
       );
       if (answer.more) continue;
       await tell(client.service.name, answer, context.runId);

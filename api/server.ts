@@ -48,11 +48,12 @@ async function assemble(config: ApiConfig, logger: Logger): Promise<Assembled> {
   });
   const tokenFor = createApiTokens(createTokenIssuer({ key: signing, issuer: config.SERVICE_TOKEN_ISSUER }));
   const services = entries.map((service) => createServiceClient({ service, tokenFor }));
+  const publicKeyOf = createPublicKeyOf(config.TENANT_KEY_SECRET);
   const records = createRecords({
     databaseUrl: config.RECORDS_DATABASE_URL,
+    publicKeyOf,
     gate: { approvalTtlMs: config.APPROVAL_TTL },
   });
-  const publicKeyOf = createPublicKeyOf(config.TENANT_KEY_SECRET);
   // Connected at the first call: Temporal may be away when this process starts, and come and go while it runs.
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const connection = Connection.lazy(connectionOptions);

@@ -20,7 +20,7 @@ export interface OpenInLedger {
 export interface ReconcilerOptions {
   readonly records: Pick<
     Records,
-    'openJobs' | 'replaysAskedFor' | 'getJob' | 'auditOnce' | 'withAdvisoryLock'
+    'openJobs' | 'replaysAskedFor' | 'releasesUnderWay' | 'getJob' | 'auditOnce' | 'withAdvisoryLock'
   >;
   readonly runs: JobRuns;
   readonly services: readonly ServiceClient[];
@@ -92,6 +92,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     await Promise.all(Array.from({ length: AT_ONCE }, next));
     // Asked for while Temporal was away: the record keeps the wish until the run has taken it up.
     for (const job of await records.replaysAskedFor()) await alone(job, (one) => runs.wake(one, 'replay'));
+    for (const { release_id: releaseId } of await records.releasesUnderWay()) {
+      await runs.startRelease(releaseId).catch((error: unknown) => {
+        const facts = { release_id: releaseId, reason: reasonOf(error) };
+        logger.warn(facts, 'A release was not begun; it is tried again.');
+      });
+    }
     return { started, cancelled };
   }
 

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type ConnectionLike, WorkflowNotFoundError } from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
+import { RELEASE_TYPE, type ReleaseInput, releaseWorkflowIdOf } from '../protocol/housekeeping.js';
 import type { JobView } from '../protocol/jobs.js';
 import {
   type DeleteTenantInput,
@@ -41,6 +42,8 @@ export interface JobRuns {
   /** Tells the run that the record has changed; a run that is gone need not be told. */
   wake(job: JobView, because: WakeUpdate['because']): Promise<void>;
   requestCancel(job: JobView): Promise<void>;
+  /** Starts the run of an approved release, unless it runs. */
+  startRelease(releaseId: string): Promise<void>;
   find(job: JobView): Promise<FoundRun>;
   ready(): Promise<void>;
 }
@@ -143,6 +146,20 @@ export function createRuns(options: RunsOptions): JobRuns {
       } catch (error) {
         if (!(error instanceof WorkflowNotFoundError)) throw error;
       }
+    },
+
+    async startRelease(releaseId) {
+      const input: ReleaseInput = { release_id: releaseId };
+      await within(CALL_MS, () =>
+        client.workflow.start(RELEASE_TYPE, {
+          workflowId: releaseWorkflowIdOf(releaseId),
+          taskQueue,
+          args: [input],
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+          staticSummary: `Release ${releaseId}`,
+        }),
+      );
     },
 
     async ready() {
