@@ -8,7 +8,7 @@ import { rehomed } from '../ledger/rehome.js';
 import { TRANSITIONS } from '../ledger/transitions.js';
 import { purgeStep } from '../purge/purge.js';
 import { restoreConflict } from '../restore/conflict.js';
-import { isRestoreConflict, restoreRows } from '../restore/restore.js';
+import { isRestoreConflict, restoreStep } from '../restore/restore.js';
 import type { Session } from '../session/session.js';
 import { NotByFastPath } from '../stage/fast-path.js';
 import { stageStep, sum } from '../stage/stage.js';
@@ -110,10 +110,7 @@ async function stepIn(
     });
     return { kind: 'again' };
   }
-  if (request.target === 'restored') {
-    await restoreRows(context, session, row, fast);
-    return { kind: 'end' };
-  }
+  if (request.target === 'restored') return restoreStep(context, session, row, fast);
   if (row.horizon === null) {
     await context.ledger.takeHorizon(session, row.id);
     return { kind: 'again' };

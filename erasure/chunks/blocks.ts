@@ -1,6 +1,5 @@
 /** Ranges of a table's blocks: pieces of about the same work, whatever keys the table has. */
 import type { CatalogTable } from '../catalog/types.js';
-import type { Within } from '../selection.js';
 import type { Session } from '../session/session.js';
 
 export interface BlockRange {
@@ -9,8 +8,11 @@ export interface BlockRange {
   readonly high: number | null;
 }
 
+/** A condition on rows by where they are, under the alias given. */
+export type InBlocks = (alias: string) => string;
+
 /** Rows of the range, in every leaf of the table alike. They are the tenant's only where another condition says so. */
-export function inBlocks({ low, high }: BlockRange): Within {
+export function inBlocks({ low, high }: BlockRange): InBlocks {
   return (alias) => {
     const above = `${alias}.ctid >= '(${low},0)'::pg_catalog.tid`;
     return high === null ? above : `${above} AND ${alias}.ctid < '(${high},0)'::pg_catalog.tid`;

@@ -4,7 +4,7 @@ import { archivedColumns } from '../archive/columns.js';
 import type { CatalogTable } from '../catalog/types.js';
 import type { Plan, Unit } from '../plan/types.js';
 import { label, qualified } from '../quote.js';
-import { ownedRows, rowsOf, type Within } from '../selection.js';
+import { ownedRows, rowsOf } from '../selection.js';
 import { withTriggersOff } from '../stage/fast-path.js';
 import {
   assertNothingKept,
@@ -17,7 +17,7 @@ import {
 import { type ReferenceWork, referenceWork } from '../stage/references.js';
 import { TransactionCounts } from '../stage/transaction-counts.js';
 import { lockActedOn, tablesOf } from '../stage/unit.js';
-import { blocksOf, blocksOfArchive, inBlocks, nextRange } from './blocks.js';
+import { blocksOf, blocksOfArchive, type InBlocks, inBlocks, nextRange } from './blocks.js';
 import { endOfRound, firstProgress, nextBlocks, type Progress, type Task, tasksOf } from './progress.js';
 import { isIndivisible, isTied, tiedRows } from './tied-rows.js';
 
@@ -110,7 +110,7 @@ class ChunkWork {
     return moved;
   }
 
-  private async moveRows(task: Task, unit: Unit, table: CatalogTable, within: Within): Promise<number> {
+  private async moveRows(task: Task, unit: Unit, table: CatalogTable, within: InBlocks): Promise<number> {
     const { session, plan, row, mode, sweep } = this.options;
     const fast = this.options.fast === true && mode === 'archive' && plan.fastPath[task.unit] === null;
     const own = { tableOids: [table.oid] };
@@ -165,7 +165,7 @@ class ChunkWork {
     }
   }
 
-  private nullReferences(reference: ReferenceWork, within: Within): Promise<number> {
+  private nullReferences(reference: ReferenceWork, within: InBlocks): Promise<number> {
     const condition = `${reference.condition} AND ${within('t')}`;
     return this.work.saveReferences({ ...reference, condition }, true);
   }
@@ -232,7 +232,7 @@ function deletion(
   unit: Unit,
   table: CatalogTable,
   archive: string | null,
-  within?: Within,
+  within?: InBlocks,
 ): string {
   const tied = within && tiedRows(plan, unit, table, within);
   const free = tied ? ` AND ${tied.free}` : '';

@@ -1,15 +1,29 @@
 /** Keeps what engines do in a database within bounds: write-ahead log a second, and transactions at once. */
+import type { StepResult } from '../advance/step.js';
+import type { LedgerRow } from '../ledger/record.js';
 import type { AllLimits } from '../limits.js';
 import type { Session } from '../session/session.js';
+import type { Progress } from './progress.js';
 
 /** Advisory locks of two numbers: this one, and the place's. The letters of "leth". */
 const PLACES = 0x6c657468;
+
+/** Null: this transaction may move rows. */
+export async function mayWork(
+  session: Session,
+  { progress }: Pick<LedgerRow, 'progress'>,
+  limits: AllLimits,
+): Promise<StepResult | null> {
+  const ms = await pauseLeftMs(session, progress?.notBefore);
+  if (ms > 0) return { kind: 'pause', ms };
+  return (await takePlace(session, limits)) ? null : { kind: 'busy' };
+}
 
 /**
  * Takes one of the database's places for transactions that move rows, until this transaction ends. False: all are
  * taken. Whoever dies gives it back.
  */
-export async function takePlace(session: Session, { concurrentWork }: AllLimits): Promise<boolean> {
+async function takePlace(session: Session, { concurrentWork }: AllLimits): Promise<boolean> {
   const { rowCount } = await session.query(
     'SELECT FROM generate_series(1, $2::int) AS place WHERE pg_try_advisory_xact_lock($1, place) LIMIT 1',
     [PLACES, concurrentWork],
@@ -53,11 +67,30 @@ export async function pauseAfter(
 }
 
 /** How long that is still. By the database's clock, which whoever wrote it had, too. */
-export async function pauseLeftMs(session: Session, notBefore: string | undefined): Promise<number> {
+async function pauseLeftMs(session: Session, notBefore: string | undefined): Promise<number> {
   if (notBefore === undefined) return 0;
   const { rows } = await session.query<{ ms: number }>(
     'SELECT extract(epoch FROM $1::timestamptz - clock_timestamp())::float8 * 1000 AS ms',
     [notBefore],
   );
   return Math.max(0, rows[0]?.ms ?? 0);
+}
+
+const WAL_BYTES_PER_ROW = 500;
+
+/** Rows that go in one transaction: no more, either, than the log may grow by in two seconds. */
+export function wholeRows({ singleTransactionRows, walBytesPerSecond }: AllLimits): number {
+  if (walBytesPerSecond === null) return singleTransactionRows;
+  return Math.min(singleTransactionRows, Math.ceil((2 * walBytesPerSecond) / WAL_BYTES_PER_ROW));
+}
+
+/** A chunk that takes far too long is cancelled, and made smaller, where it can be. */
+export function withinChunk<T>(
+  session: Session,
+  { chunkMs }: AllLimits,
+  progress: Progress,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (progress.whole || progress.blocks <= 1) return work();
+  return session.within(Math.max(10 * chunkMs, 5_000), work);
 }

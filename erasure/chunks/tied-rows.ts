@@ -2,8 +2,8 @@
 import type { CatalogTable, ForeignKey } from '../catalog/types.js';
 import type { Plan, Unit } from '../plan/types.js';
 import { ident } from '../quote.js';
-import type { Within } from '../selection.js';
 import { equalities, inRows, rowsOf } from '../selection-sql.js';
+import type { InBlocks } from './blocks.js';
 
 /** Whether rows of the unit may refer to each other in ways that no order of tables serves. */
 export function isTied(plan: Plan, unit: Unit): boolean {
@@ -42,7 +42,7 @@ export interface Tied {
  * Rows of a range of the table that have to stay for now: a row of another table of the unit refers to them, or one of
  * their own table outside of the range; and within the range, what these refer to. Null where there can be none.
  */
-export function tiedRows(plan: Plan, unit: Unit, table: CatalogTable, range: Within): Tied | null {
+export function tiedRows(plan: Plan, unit: Unit, table: CatalogTable, range: InBlocks): Tied | null {
   if (!isTied(plan, unit)) return null;
   const tables = new Map(plan.catalog.tables.map((one) => [one.oid, one]));
   const keys = within(plan, unit).filter((key) => key.parentOid === table.oid);

@@ -5,16 +5,17 @@ import { spoken, sqlstateOf } from '../errors.js';
 import { shown } from '../quote.js';
 import { diagnose } from './diagnose.js';
 
-/** The failure as `restore_conflict`. The archive is as it was. */
+/** The failure as `restore_conflict`. Nothing of the archive is lost. */
 export async function restoreConflict(
   context: EngineContext,
   slice: Slice,
   error: unknown,
 ): Promise<EngineError> {
-  const found = await context.sessions.session(slice, async (session) => {
+  const { row, found } = await context.sessions.session(slice, async (session) => {
     const row = await context.ledger.find(session, slice.tenantId, slice.jobId, false);
-    return row === null ? null : diagnose(context, session, row);
+    return { row, found: row === null ? null : await diagnose(context, session, row) };
   });
+  const archive = row?.progress ? 'What is not back yet is in the archive' : 'The archive is as it was';
   const sqlstate = sqlstateOf(error);
   const table = found?.reasons[0]?.split(': ')[0] ?? placeOf(error);
   const why = found?.reasons.length
@@ -26,7 +27,7 @@ export async function restoreConflict(
           .join(' ');
   return new EngineError(
     'restore_conflict',
-    `${why.replace(/\.$/, '')}. The archive is as it was; make room for the rows, and ask again.`,
+    `${why.replace(/\.$/, '')}. ${archive}; make room for the rows, and ask again.`,
     { ...(table !== undefined && { table }), ...(sqlstate !== undefined && { sqlstate }) },
   );
 }

@@ -6,11 +6,12 @@ import { putValuesBack } from '../retention/put-back.js';
 import type { Session } from '../session/session.js';
 import { type LiveColumn, type LiveTable, liveColumn, liveTables } from './live-tables.js';
 
-/** A row, a table or a column that is gone since has nothing to be set back. */
+/** A row, a table or a column that is gone since has nothing to be set back. `among`: a condition on what was saved, `a`. */
 export async function setReferencesBack(
   context: EngineContext,
   session: Session,
-  row: LedgerRow,
+  row: Pick<LedgerRow, 'savedReferences'>,
+  among?: string,
 ): Promise<void> {
   const saved = row.savedReferences.filter(({ rows }) => rows > 0);
   const live = await liveTables(
@@ -24,7 +25,8 @@ export async function setReferencesBack(
       (reference.constants
         ? putValuesBack(reference, table, context.declaration.letheSchema)
         : setBack(context, reference, table));
-    if (sql) await session.query(sql, [], { table: label(table), privilege: 'UPDATE' });
+    const some = sql && among !== undefined ? `${sql} AND ${among}` : sql;
+    if (table && some) await session.query(some, [], { table: label(table), privilege: 'UPDATE' });
   }
 }
 

@@ -1,5 +1,9 @@
-/** Brings archived rows back, exactly: one transaction, parents first, every foreign key checked by PostgreSQL. */
+/** Brings archived rows back, exactly: parents first, every foreign key checked by PostgreSQL. */
+import type { StepResult } from '../advance/step.js';
 import { dropArchives } from '../archive/tables.js';
+import { markLog, mayWork, pauseAfter, wholeRows, withinChunk } from '../chunks/pace.js';
+import { firstProgress } from '../chunks/progress.js';
+import { restoreChunk } from '../chunks/restore-chunk.js';
 import type { EngineContext } from '../context.js';
 import { EngineError } from '../engine-types.js';
 import { sqlstateOf } from '../errors.js';
@@ -12,8 +16,57 @@ import { silentlyRestorable } from './fast-path.js';
 import { type LiveTable, liveTables } from './live-tables.js';
 import { setReferencesBack } from './references.js';
 
-/** All of it, or an error and nothing. The ledger's row is locked. */
-export async function restoreRows(
+/** All of it, or, of a large archive, a chunk. The ledger's row is locked. */
+export async function restoreStep(
+  context: EngineContext,
+  session: Session,
+  row: LedgerRow,
+  fast: boolean,
+): Promise<StepResult> {
+  const { limits, ledger } = context;
+  const notNow = await mayWork(session, row, limits);
+  if (notNow !== null) return notNow;
+  const { progress } = row;
+  const rows = [...row.archives, ...row.savedReferences].reduce((sum, one) => sum + one.rows, 0);
+  if (progress === null && rows > wholeRows(limits)) {
+    await ledger.update(session, row.id, { progress: firstProgress(null, limits.chunkMs) });
+    return { kind: 'again' };
+  }
+  if (progress === null) {
+    await session.within(limits.singleTransactionMs, () => restoreRows(context, session, row, fast));
+  } else {
+    const mark = await markLog(session, limits);
+    const some = await withinChunk(session, limits, progress, () =>
+      restoreChunk(context, session, row, progress),
+    );
+    if (some !== null) {
+      const pause = await pauseAfter(session, limits, mark);
+      await ledger.update(session, row.id, {
+        ...some,
+        progress: some.progress && { ...some.progress, ...pause },
+      });
+      return { kind: 'again' };
+    }
+  }
+  await session.query('SET CONSTRAINTS ALL IMMEDIATE');
+  await ledger.liftTombstone(session, row.tenantId, row.jobId);
+  await dropArchives(
+    session,
+    context.declaration.letheSchema,
+    [...row.archives, ...row.savedReferences].map(({ archive }) => archive),
+  );
+  await ledger.update(session, row.id, {
+    state: 'restored',
+    restoredAt: 'now',
+    archives: [],
+    savedReferences: [],
+    progress: null,
+  });
+  return { kind: 'end' };
+}
+
+/** All of it in this transaction. */
+async function restoreRows(
   context: EngineContext,
   session: Session,
   row: LedgerRow,
@@ -42,32 +95,20 @@ export async function restoreRows(
       : insert());
   }
   await setReferencesBack(context, session, row);
-  await session.query('SET CONSTRAINTS ALL IMMEDIATE');
-  await context.ledger.liftTombstone(session, row.tenantId, row.jobId);
-  await dropArchives(
-    session,
-    context.declaration.letheSchema,
-    [...row.archives, ...row.savedReferences].map(({ archive }) => archive),
-  );
-  await context.ledger.update(session, row.id, {
-    state: 'restored',
-    restoredAt: 'now',
-    archives: [],
-    savedReferences: [],
-  });
 }
 
-interface Insertion {
+export interface Insertion {
   readonly view: ArchiveView;
   readonly archive: Archive;
   readonly table: LiveTable;
-  readonly sql: string;
+  /** The statement; its rows come from what stands after FROM, aliased `a`. */
+  readonly from: (source: string) => string;
 }
 
-function insertionOf(context: EngineContext, archive: Archive, table: LiveTable | null): Insertion {
+export function insertionOf(context: EngineContext, archive: Archive, table: LiveTable | null): Insertion {
   if (table === null) throw conflict(label(archive.table), archive.rows, 'the table is gone');
   const view = archiveView(context, archive, table);
-  const { columns, dropped, source } = view;
+  const { columns, dropped } = view;
   if (dropped.length > 0)
     throw conflict(label(table), archive.rows, `column ${dropped.join(', ')} was dropped since`);
   const all = [...columns.values()];
@@ -75,7 +116,9 @@ function insertionOf(context: EngineContext, archive: Archive, table: LiveTable 
     view,
     archive,
     table,
-    sql: `INSERT INTO ${qualified(table)} (${all.map(({ name }) => name).join(', ')}) OVERRIDING SYSTEM VALUE
+    from: (
+      source,
+    ) => `INSERT INTO ${qualified(table)} (${all.map(({ name }) => name).join(', ')}) OVERRIDING SYSTEM VALUE
           SELECT ${all.map(({ value }) => value).join(', ')} FROM ${source}`,
   };
 }
@@ -84,11 +127,11 @@ async function insertUnit(session: Session, insertions: readonly Insertion[]): P
   const about = { table: insertions.map(({ table }) => label(table)).join(', '), privilege: 'INSERT' };
   const [only, ...others] = insertions;
   if (only !== undefined && others.length === 0) {
-    const { rowCount } = await session.query(only.sql, [], about);
-    expectRows(only, rowCount ?? 0);
+    const { rowCount } = await session.query(only.from(only.view.source), [], about);
+    expectRows(only.table, only.archive.rows, rowCount ?? 0);
     return;
   }
-  const ctes = insertions.map(({ sql }, place) => `i${place} AS (${sql} RETURNING 1)`);
+  const ctes = insertions.map(({ from, view }, place) => `i${place} AS (${from(view.source)} RETURNING 1)`);
   const counts = insertions.map((_, place) => `(SELECT count(*)::float8 FROM i${place}) AS rows${place}`);
   const { rows } = await session.query<Record<string, number>>(
     `WITH ${ctes.join(',\n')}\nSELECT ${counts.join(', ')}`,
@@ -96,14 +139,15 @@ async function insertUnit(session: Session, insertions: readonly Insertion[]): P
     about,
   );
   for (const [place, insertion] of insertions.entries())
-    expectRows(insertion, rows[0]?.[`rows${place}`] ?? 0);
+    expectRows(insertion.table, insertion.archive.rows, rows[0]?.[`rows${place}`] ?? 0);
 }
 
-function expectRows({ table, archive }: Insertion, rows: number): void {
-  if (rows === archive.rows) return;
+/** Throws where not as many rows were written as left the archive. */
+export function expectRows(table: LiveTable, archived: number, rows: number): void {
+  if (rows === archived) return;
   throw conflict(
     label(table),
-    archive.rows,
+    archived,
     `only ${rows} of them were written; look for triggers and rules on INSERT`,
   );
 }

@@ -39,7 +39,13 @@ describe('a tenant that is moved in chunks', () => {
       }
       expect(requests).toBeLessThan(300);
     }
-    await reach(engine, job, 'restored');
+    let answers = 0;
+    for (;;) {
+      const status = await ask(engine, job, 'restored', { timeBudgetMs: 0 });
+      answers++;
+      if (status.state === 'restored') break;
+      expect(answers).toBeLessThan(300);
+    }
     expect(await checksums(db.admin, largeShop)).toEqual(before);
     expect(await archivesLeft(db)).toEqual([]);
   });
