@@ -5,6 +5,7 @@ import { hasEnded, type JobService, type JobView } from '../protocol/jobs.js';
 import { Problem } from '../protocol/problems.js';
 import type { Actor, Records, ServicePatch, WriteOrder } from '../records/types.js';
 import type { CertificateSigner } from './certificate.js';
+import type { ExportSettings } from './export.js';
 import { JobHasEnded } from './failures.js';
 import type { HousekeepingWorks } from './housekeeping.js';
 import type { SagaSettings } from './types.js';
@@ -17,6 +18,8 @@ export interface ActivityDependencies {
   /** What runs by itself; without it, nothing does. */
   readonly housekeeping?: HousekeepingWorks;
   readonly certificates: CertificateSigner;
+  /** Where exports go; without it, none is made. */
+  readonly exports?: ExportSettings;
   readonly previewHash: (
     tenantId: string,
     plans: readonly {

@@ -3,6 +3,7 @@ import { Context } from '@temporalio/activity';
 import { agreementSteps } from './agreement.js';
 import { certificateSteps } from './certificate.js';
 import { type ActivityDependencies, createParts } from './dependencies.js';
+import { exportSteps } from './export.js';
 import { failureOf } from './failures.js';
 import { forwardSteps } from './forward.js';
 import { gateSteps } from './gate.js';
@@ -29,6 +30,7 @@ export function createActivities(dependencies: ActivityDependencies) {
     ...gateSteps(parts),
     ...reversibleSteps(parts),
     ...forwardSteps(parts),
+    ...exportSteps(parts),
     ...certificateSteps(parts),
     ...releaseSteps(parts),
     ...housekeepingSteps(parts.records, parts.housekeeping ?? {}),

@@ -92,6 +92,11 @@ export class Patience {
     return this.leftMs <= 0;
   }
 
+  /** What was under way since `beforeCall` has come to its end, or to a part of it. */
+  worked(): void {
+    this.answered();
+  }
+
   // A statement that runs for long is work, not waiting; only what lies beyond it counts.
   private answered(): void {
     if (this.calledAt === null) return;

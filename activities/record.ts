@@ -32,6 +32,8 @@ export function stateOfJob({ settings, services }: Parts, job: JobView): JobStat
       touched: service.stage_requested_at !== null,
     })),
     ...(job.reapplies && { reapplies: true }),
+    ...(job.export && { exports: true }),
+    ...(job.waivers?.length && { waived: job.waivers.map(({ service }) => service) }),
     registered: services
       .map((client) => client.service.name)
       .filter((name) => job.scope?.includes(name) ?? true),

@@ -18,6 +18,8 @@ export const SHORT_CALL_MS = 15_000;
 export interface ServiceTry {
   readonly client: ServiceClient;
   readonly patience: Patience;
+  /** What heartbeats tell besides. */
+  progress?: () => Readonly<Record<string, number>>;
   /** As `ServiceClient.call`, noting that the service was asked. */
   call<N extends CallName>(name: N, parts: CallParts<N>, options?: CallOptions): Promise<CallAnswer<N>>;
   /** Waits a moment before the service is asked again; ends with the activity. */
@@ -38,12 +40,13 @@ export async function tryService<T>(
 ): Promise<T> {
   const context = Context.current();
   const patience = new Patience(parts.settings, context.info.heartbeatDetails);
-  const beat = () => context.heartbeat(patience.state);
+  let attempt: ServiceTry | null = null;
+  const beat = () => context.heartbeat({ ...attempt?.progress?.(), ...patience.state });
   const heart = setInterval(beat, HEARTBEAT_EVERY_MS);
   beat();
   try {
     const client = parts.client(service);
-    return await work({
+    attempt = {
       client,
       patience,
       call(name, callParts, options = {}) {
@@ -58,7 +61,8 @@ export async function tryService<T>(
       async giveUp(reason, olderTransaction) {
         throw new OutOfPatience(reason, olderTransaction);
       },
-    });
+    };
+    return await work(attempt);
   } catch (error) {
     throw await keep(parts, job, service, patience, error);
   } finally {

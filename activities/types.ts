@@ -71,6 +71,10 @@ export interface JobState extends DecisionState {
   readonly services: readonly SagaService[];
   /** It erases again what came back of a tenant who is gone: no directory knows the tenant, so there is nothing to suspend. */
   readonly reapplies?: boolean;
+  /** The tenant's data was asked for as a file. */
+  readonly exports?: boolean;
+  /** Services that the job went on without. */
+  readonly waived?: readonly string[];
   /** Names of the services that the registry has now and that the job is about. */
   readonly registered: readonly string[];
   /** The errors kept with the services. */
@@ -106,6 +110,11 @@ export interface LedgerRead {
   readonly stageAgain: boolean;
   /** What makes going on impossible. */
   readonly fault: Fault | null;
+}
+
+export interface ExportInput extends OfJob {
+  /** What was exported before is not what is archived by now. */
+  readonly again: boolean;
 }
 
 export interface VerifyInput extends StepInput {

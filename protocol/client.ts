@@ -7,6 +7,7 @@ import {
   type CallName,
   type CallParams,
   type CallQuery,
+  EXPORT_PATH,
   subjectOf,
 } from './calls.js';
 import { type ReadAnswer, readAnswer } from './http-answer.js';
@@ -57,6 +58,14 @@ export interface ServiceClient {
   readonly service: RegistryEntry;
   /** Calls the service; every failure but the caller's own abort is a `Problem`. */
   call<N extends CallName>(name: N, parts: CallParts<N>, options?: CallOptions): Promise<CallAnswer<N>>;
+  /**
+   * The tenant's rows as NDJSON, live or out of a job's archive, as they come. `timeoutMs` is the longest pause between
+   * two parts. Ends in a `Problem` where the service breaks off.
+   */
+  exportRows(
+    subject: { readonly tenantId: string; readonly jobId: string | null },
+    options?: Pick<CallOptions, 'timeoutMs' | 'signal' | 'requestId'>,
+  ): AsyncGenerator<Uint8Array>;
   /** Asks `/readyz`; throws `service_unavailable` where it is not ready. */
   ready(options?: Pick<CallOptions, 'timeoutMs' | 'signal'>): Promise<void>;
   close(): Promise<void>;
@@ -113,6 +122,39 @@ export function createServiceClient({
       }
       return validated(service, name, parts, answer);
     },
+    async *exportRows({ tenantId, jobId }, options = {}) {
+      const token = await tokenFor({
+        audience: service.name,
+        action: 'export',
+        tenantId,
+        jobId: jobId ?? undefined,
+      });
+      const idle = options.timeoutMs ?? limits.timeoutMs;
+      const search = jobId === null ? '' : `?${new URLSearchParams({ job_id: jobId })}`;
+      const path = pathOf(service, EXPORT_PATH.replace(':tenant_id', encodeURIComponent(tenantId)));
+      try {
+        const answer = await agent.request({
+          origin: new URL(service.url).origin,
+          method: 'GET',
+          path: `${path}${search}`,
+          headers: headersOf(token, { ...options, accept: 'application/x-ndjson, application/problem+json' }),
+          headersTimeout: idle,
+          bodyTimeout: idle,
+          ...(options.signal && { signal: options.signal }),
+        });
+        if (answer.statusCode !== 200) {
+          const refusal = await readAnswer(answer, limits.maxAnswerBytes);
+          throw fromFailedAnswer({ service: service.name, ...refusal });
+        }
+        // Whoever stops reading lets the connection go.
+        yield* answer.body as AsyncIterable<Uint8Array>;
+      } catch (error) {
+        if (options.signal?.aborted) throw options.signal.reason;
+        if (error instanceof Problem) throw error;
+        const what = `broke off its export (${reasonOf(error)})`;
+        throw new Problem('service_unavailable', `${service.name} ${what}.`, { service: service.name });
+      }
+    },
     async ready(options) {
       const path = pathOf(service, '/readyz');
       const answer = await send({ method: 'GET', path, headers: { accept: 'application/json' } }, options);
@@ -146,12 +188,21 @@ function requestOf<N extends CallName>(
     method,
     path: `${pathOf(service, path)}${search}`,
     headers: {
-      accept: 'application/json, application/problem+json',
-      authorization: `Bearer ${token}`,
-      ...(options.requestId !== undefined && { 'x-request-id': options.requestId }),
+      ...headersOf(token, { ...options, accept: 'application/json, application/problem+json' }),
       ...(hasBody && { 'content-type': 'application/json' }),
     },
     ...(hasBody && { body: JSON.stringify(parts.body) }),
+  };
+}
+
+function headersOf(
+  token: string,
+  { accept, requestId }: { readonly accept: string; readonly requestId?: string },
+): Record<string, string> {
+  return {
+    accept,
+    authorization: `Bearer ${token}`,
+    ...(requestId !== undefined && { 'x-request-id': requestId }),
   };
 }
 

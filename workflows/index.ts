@@ -11,6 +11,7 @@ import { certify } from './certificate.js';
 import { close, type DeletionCompleted, end } from './closing.js';
 import { compensate } from './compensation.js';
 import { meaningOf } from './errors.js';
+import { exportData, removeExport } from './export.js';
 import { directory, purge, verify } from './forward.js';
 import { pivot } from './pivot.js';
 import { Saga } from './saga.js';
@@ -44,7 +45,7 @@ async function run(saga: Saga): Promise<DeletionCompleted> {
     }
     await suspend(saga);
     await stage(saga);
-    // export, out of the archives: its place is here
+    await exportData(saga);
     await window(saga);
     await readLedgers(saga);
   });
@@ -52,6 +53,7 @@ async function run(saga: Saga): Promise<DeletionCompleted> {
   if (saga.decided?.ended) return end(saga);
   if (saga.decided?.decision === 'abort') {
     await compensate(saga);
+    await removeExport(saga);
     return end(saga);
   }
   await purge(saga);

@@ -16,6 +16,7 @@ export const records = proxyActivities<
     | 'decideAbort'
     | 'endJob'
     | 'requestOwnCancel'
+    | 'removeExport'
   >
 >({ startToCloseTimeout: 15_000, retry });
 
@@ -44,6 +45,7 @@ export const atService = proxyActivities<
     | 'purgeService'
     | 'deleteAtService'
     | 'verifyService'
+    | 'exportJob'
   >
 >({
   startToCloseTimeout: '24h',

@@ -1,6 +1,7 @@
 /** suspend, stage and what is looked at right before the pivot: everything here can be brought back. */
 import type { Fault } from '../activities/types.js';
 import { DecisionStands, meaningOf } from './errors.js';
+import { exportData } from './export.js';
 import { waitAtGate } from './gate.js';
 import { atService, records } from './proxies.js';
 import type { Saga } from './saga.js';
@@ -73,6 +74,7 @@ export async function readLedgers(saga: Saga): Promise<void> {
     if (round > MOST_ROUNDS) faults.push(...stageAgain.map((service) => faultOf(service, 'staging_lost')));
     await abortOn(saga, faults);
     await stageAt(saga, stageAgain);
+    if (stageAgain.length > 0) await exportData(saga, true);
     toRead = stageAgain;
   }
 }

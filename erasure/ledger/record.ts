@@ -87,7 +87,8 @@ export type Restorable = LedgerStatus['restorable'];
 
 /** The row as the engine answers with it. */
 export function statusOf(row: LedgerRow, restorable: Restorable, waiting = row.waiting): LedgerStatus {
-  const digests = tableDigests(row.digests, row.archives);
+  const empty = row.state === 'staged' && row.archives.length === 0;
+  const digests = empty ? [] : tableDigests(row.digests, row.archives);
   const moved = Object.values(row.counts).reduce((sum, rows) => sum + rows, 0);
   // Of a restore: what is back.
   const archived = row.archives.reduce((sum, { rows }) => sum + rows, 0);
