@@ -17,6 +17,7 @@ import { createServiceClient, type ServiceClient } from '../../protocol/client.j
 import { type DeletionOptions, hasEnded, type JobView } from '../../protocol/jobs.js';
 import type { RegistryEntry } from '../../protocol/registry.js';
 import { workflowIdOf } from '../../protocol/workflow.js';
+import type { GateRules } from '../../records/gate-types.js';
 import { createRecords } from '../../records/index.js';
 import { createReconciler, type Reconciler } from '../../records/reconciler.js';
 import { createRuns, type JobRuns } from '../../records/runs.js';
@@ -101,6 +102,8 @@ export interface TestSagaOptions {
   readonly directory?: boolean;
   readonly settings?: Partial<SagaSettings>;
   readonly extra?: readonly RegistryEntry[];
+  /** How strict the gate is. */
+  readonly gate?: Partial<GateRules>;
   /** Keys that the extra services were started with. */
   readonly keys?: TestPlatformKeys;
 }
@@ -129,7 +132,11 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
   await ensureSearchAttributes(temporal.client.connection, 'default');
   const certificates = await testCertificates();
   const pool = new pg.Pool({ connectionString: database.url, max: 4 });
-  const records = createRecords({ databaseUrl: database.urlFor('lethe_records'), poolSize: 8 });
+  const records = createRecords({
+    databaseUrl: database.urlFor('lethe_records'),
+    poolSize: 8,
+    gate: options.gate ?? {},
+  });
   const orders = stagingParticipant('orders');
   const sales = stagingParticipant('sales');
   // In memory, too: a real one waits for older transactions, and the other tests of a cluster hold some.
