@@ -10,6 +10,7 @@ import type {
 } from '../protocol/participant.js';
 import { Problem } from '../protocol/problems.js';
 import { problemOfEngine } from './engine-problems.js';
+import { retainedCalls, wireOutcome, wireTerms } from './engine-retained.js';
 import type { Participant } from './http/participant.js';
 
 export interface EngineParticipantOptions {
@@ -75,6 +76,7 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
           }
         }
       },
+      ...retainedCalls(name, engine),
       releaseTombstones: async ({ params: { tenant_id } }) => ({
         tenant_id,
         service_name: name,
@@ -97,7 +99,7 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
           reversible: true,
           fence,
           plan_hash: planHash,
-          tables: tables.map(({ table, action, ownedBy }) => ({ table, action, owned_by: ownedBy })),
+          tables: tables.map(wireTerms),
           unaccepted_tables: [...unacceptedTables],
           findings: [...findings],
           open_jobs: openJobs.map(({ tenantId, jobId, state }) => ({
@@ -117,6 +119,7 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
       },
     },
     exportRows: (tenantId, jobId) => engine.exportRows(tenantId, jobId),
+    exportRetained: (tenantId) => engine.exportRetained(tenantId),
     translate: problemOfEngine,
     ready: () => engine.ready(),
     close: () => engine.close(),
@@ -140,12 +143,7 @@ function wirePreview(
     plan_hash: preview.planHash,
     reversible: true,
     total_rows: preview.totalRows,
-    tables: preview.tables.map(({ table, action, rows, ownedBy }) => ({
-      table,
-      action,
-      rows,
-      owned_by: ownedBy,
-    })),
+    tables: preview.tables.map((one) => ({ ...wireTerms(one), rows: one.rows })),
     findings: [...preview.findings],
   };
 }
@@ -157,7 +155,7 @@ function wireStatus(service: string, { tenant_id, job_id }: Named, status: Ledge
     service_name: service,
     state: status.state,
     plan_hash: status.planHash,
-    tables: status.tables.map(({ table, rows }) => ({ table, rows })),
+    tables: status.tables.map((one) => ({ table: one.table, rows: one.rows, ...wireOutcome(one) })),
     rows_done: status.rowsDone,
     rows_total: status.rowsTotal,
     waiting_for: wireWait(status.waitingFor),
@@ -183,10 +181,11 @@ function wireVerification(
     service_name: service,
     clean: found.clean,
     rows_left: found.rowsLeft,
-    tables: found.tables.map(({ table, liveRows, archivedRows }) => ({
-      table,
-      live_rows: liveRows,
-      archived_rows: archivedRows,
+    tables: found.tables.map((one) => ({
+      table: one.table,
+      live_rows: one.liveRows,
+      archived_rows: one.archivedRows,
+      ...wireOutcome(one),
     })),
     horizon: found.horizon,
     horizon_passed: found.horizonPassed,

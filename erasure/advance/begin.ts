@@ -7,6 +7,8 @@ import { rehomed } from '../ledger/rehome.js';
 import type { Plan } from '../plan/types.js';
 import { assertRunnable, assertSamePlan, deletedTables } from '../plan-source.js';
 import { conflictsOf } from '../preview/conflicts.js';
+import { keptRows } from '../retention/kept.js';
+import { merged } from '../retention/outcome.js';
 import type { Session } from '../session/session.js';
 import type { StepResult } from './step.js';
 
@@ -34,7 +36,7 @@ export async function begin(
   const tables = deletedTables(plan).map(({ label }) => label);
   const inserted = await context.ledger.insert(
     session,
-    { tenantId, jobId, state, planHash: plan.hash },
+    { tenantId, jobId, state, planHash: plan.hash, outcome: await keptRows(session, plan, tenantId) },
     tables,
   );
   if (!inserted) throw somebodyWasFaster();
@@ -56,7 +58,8 @@ async function inherit(
   for (const [table, rows] of Object.entries(other.counts)) counts[table] = (counts[table] ?? 0) + rows;
   // Written in another database, its tables are known here by their names alone.
   const { archives, savedReferences } = await rehomed(session, other);
-  await context.ledger.update(session, row.id, { counts, archives, savedReferences });
+  const outcome = merged(row.outcome, other.outcome);
+  await context.ledger.update(session, row.id, { counts, outcome, archives, savedReferences });
 }
 
 /** Throws `reference_conflict` where rows that stay refer to rows of this tenant. */

@@ -137,16 +137,23 @@ export class LedgerStore {
   /** False where the row is there already, or another open job of the tenant is. */
   async insert(
     session: Session,
-    row: { tenantId: string; jobId: string; state: LedgerRow['state']; planHash: string | null },
+    row: Pick<LedgerRow, 'tenantId' | 'jobId' | 'state' | 'planHash'> & { readonly outcome?: Outcomes },
     tables: readonly string[],
   ): Promise<boolean> {
     const counts = Object.fromEntries(tables.map((table) => [table, 0]));
     const { rowCount } = await session.query(
-      `INSERT INTO ${this.ledger} (tenant_id, job_id, state, plan_hash, counts, database_oid, system_identifier, restored_at)
-       VALUES ($1::${this.tenantType}, $2, $3, $4, $5, ${THIS_DATABASE}, ${THIS_CLUSTER},
+      `INSERT INTO ${this.ledger} (tenant_id, job_id, state, plan_hash, counts, outcome, database_oid, system_identifier, restored_at)
+       VALUES ($1::${this.tenantType}, $2, $3, $4, $5, $6, ${THIS_DATABASE}, ${THIS_CLUSTER},
                CASE $3 WHEN 'restored' THEN now() END)
        ON CONFLICT DO NOTHING`,
-      [row.tenantId, row.jobId, row.state, row.planHash, JSON.stringify(counts)],
+      [
+        row.tenantId,
+        row.jobId,
+        row.state,
+        row.planHash,
+        JSON.stringify(counts),
+        JSON.stringify(row.outcome ?? {}),
+      ],
       { table: this.ledger },
     );
     return rowCount === 1;

@@ -4,10 +4,12 @@ import type { EngineContext, Slice } from '../context.js';
 import type { Verification, Waiting } from '../engine-types.js';
 import type { LedgerRow } from '../ledger/record.js';
 import { rehomed } from '../ledger/rehome.js';
+import { changes } from '../plan/policy.js';
 import type { Plan } from '../plan/types.js';
-import { deletedTables } from '../plan-source.js';
+import { changedTables } from '../plan-source.js';
 import { countEach } from '../preview/counts.js';
 import { label, qualified } from '../quote.js';
+import { merged, type Outcomes, told } from '../retention/outcome.js';
 import { ownedRows, rowsOf } from '../selection.js';
 import type { Session } from '../session/session.js';
 import { hasPassed, olderTransactions } from '../stage/wait.js';
@@ -25,7 +27,10 @@ export async function verify(
     const written = await context.ledger.ofTenantId(session, tenantId);
     const rows = [];
     for (const row of written) rows.push(await rehomed(session, row));
-    const tables = await countTables(context, session, plan, rows, tenantId);
+    const outcome = rows
+      .filter((row) => jobId === null || row.jobId === jobId)
+      .reduce((all, row) => merged(all, row.outcome), {} as Outcomes);
+    const tables = await countTables(context, session, plan, rows, tenantId, outcome);
     const rowsLeft = tables.reduce((sum, { liveRows, archivedRows }) => sum + liveRows + archivedRows, 0);
     return { tenantId, jobId, clean: rowsLeft === 0, rowsLeft, tables, ...horizon, verifiedAt: new Date() };
   });
@@ -69,11 +74,21 @@ async function countTables(
   current: Plan,
   rows: readonly LedgerRow[],
   tenantId: string,
+  outcome: Outcomes,
 ): Promise<Verification['tables']> {
   const schema = context.declaration.letheSchema;
-  const archives = rows.flatMap((row) => row.archives);
-  const plan = withArchived(current, archives, schema);
-  const tables = deletedTables(plan);
+  // What anonymized rows were leads to the tenant as long as it is there.
+  const values = rows.flatMap((row) =>
+    row.savedReferences.filter(({ constants }) => constants !== undefined),
+  );
+  const archives = [...rows.flatMap((row) => row.archives), ...values];
+  const plan = withArchived(
+    current,
+    rows.flatMap((row) => row.archives),
+    schema,
+  );
+  const tables = changedTables(plan);
+  const kept = plan.tables.filter((one) => !changes(one));
   const counts = await session.run((client) =>
     countEach(
       client,
@@ -82,6 +97,7 @@ async function countTables(
         ...archives.map(
           ({ archive }) => `${qualified({ schema, name: archive })} WHERE $1::text IS NOT NULL`,
         ),
+        ...kept.map(({ table }) => `${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')}`),
       ],
       tenantId,
     ),
@@ -91,9 +107,19 @@ async function countTables(
     const name = tables.find((one) => one.table.oid === table.oid)?.label ?? label(table);
     archived.set(name, (archived.get(name) ?? 0) + (counts[tables.length + place] ?? 0));
   });
-  const names = new Set([...tables.map((table) => table.label), ...archived.keys()]);
+  const found = merged(
+    outcome,
+    Object.fromEntries(
+      kept.map(({ label: name }, place) => [
+        name,
+        { kept: counts[tables.length + archives.length + place] ?? 0 },
+      ]),
+    ),
+  );
+  const names = new Set([...tables.map((table) => table.label), ...archived.keys(), ...Object.keys(found)]);
   return [...names].map((table) => {
     const place = tables.findIndex((one) => one.label === table);
-    return { table, liveRows: counts[place] ?? 0, archivedRows: archived.get(table) ?? 0 };
+    const liveRows = place < 0 ? 0 : (counts[place] ?? 0);
+    return { table, liveRows, archivedRows: archived.get(table) ?? 0, ...told(found[table]) };
   });
 }

@@ -24,6 +24,8 @@ export interface Participant {
   readonly calls: { readonly [N in CallName]?: CallHandler<N> };
   /** Lines of NDJSON: live rows, or those of a job's archive. */
   readonly exportRows?: (tenantId: string, jobId: string | null) => AsyncIterable<string>;
+  /** Lines of NDJSON of retained rows, of one tenant or of all. */
+  readonly exportRetained?: (tenantId: string | null) => AsyncIterable<string>;
   /** Turns errors of the participant's own kind into problems, and leaves others as they are. */
   readonly translate?: (error: unknown) => unknown;
   /** Rejects where the service could not work now. */

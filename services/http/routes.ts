@@ -7,7 +7,9 @@ import {
   type CallName,
   EXPORT_PATH,
   exportQuery,
+  RETAINED_EXPORT_PATH,
   type RequestSubject,
+  retainedExportQuery,
   subjectOf,
 } from '../../protocol/calls.js';
 import { tenantId } from '../../protocol/common.js';
@@ -71,6 +73,21 @@ export function registerCalls(app: FastifyInstance, participant: Participant, ve
         const { job_id = null } = request.query as { job_id?: string };
         allow(request, { action: 'export', tenantId: tenant_id, jobId: job_id, userId: null });
         return stream(reply, exportRows(tenant_id, job_id));
+      },
+    });
+  }
+
+  const { exportRetained } = participant;
+  if (exportRetained) {
+    app.route({
+      method: 'GET',
+      url: RETAINED_EXPORT_PATH,
+      schema: { querystring: retainedExportQuery },
+      onRequest: authenticate,
+      handler: async (request, reply) => {
+        const { tenant_id = null } = request.query as { tenant_id?: string };
+        allow(request, { action: 'retained', tenantId: null, jobId: null, userId: null });
+        return stream(reply, exportRetained(tenant_id));
       },
     });
   }
