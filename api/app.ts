@@ -13,17 +13,23 @@ import { demandToken } from './auth.js';
 import { createDeletions } from './deletions.js';
 import type { ApiDependencies } from './dependencies.js';
 import { createDirectory } from './directory.js';
+import { createErased } from './erased.js';
 import { logRequests } from './logging.js';
 import { measureRequests } from './metrics.js';
 import { answerProblems, sendProblem } from './problem-handler.js';
 import { deletionJobRoutes } from './routes/deletion-jobs.js';
+import { erasedRoutes } from './routes/erased.js';
+import { exportRoutes } from './routes/exports.js';
 import { gateRoutes } from './routes/gate.js';
 import { healthRoutes } from './routes/health.js';
 import { membershipRoutes } from './routes/memberships.js';
+import { noticeRoutes } from './routes/notices.js';
 import { previewRoutes } from './routes/preview.js';
 import { replayRoutes } from './routes/replay.js';
 import { serviceRoutes } from './routes/services.js';
 import { tenantDeletionRoutes } from './routes/tenant-deletions.js';
+import { tombstoneReleaseRoutes } from './routes/tombstone-release.js';
+import { waiverRoutes } from './routes/waivers.js';
 
 /** Largest body in bytes; the largest real one is some hundred. */
 const BODY_LIMIT = 64 * 1024;
@@ -58,8 +64,9 @@ export async function buildApp(dependencies: ApiDependencies): Promise<FastifyIn
   measureRequests(app);
 
   const directory = createDirectory(dependencies);
-  const deletions = createDeletions(dependencies, directory);
-  const parts = { ...dependencies, directory, deletions };
+  const erased = createErased(dependencies);
+  const deletions = createDeletions(dependencies, directory, erased);
+  const parts = { ...dependencies, directory, deletions, erased };
 
   app.get('/openapi.json', { schema: { hide: true }, config: { rateLimit: false } }, () => app.swagger());
   await app.register(async (open) => healthRoutes(open, parts));
@@ -74,6 +81,11 @@ export async function buildApp(dependencies: ApiDependencies): Promise<FastifyIn
         gateRoutes,
         membershipRoutes,
         serviceRoutes,
+        exportRoutes,
+        waiverRoutes,
+        noticeRoutes,
+        erasedRoutes,
+        tombstoneReleaseRoutes,
       ]) {
         await guarded.register(async (scope) => routes(scope, parts));
       }

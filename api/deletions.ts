@@ -11,6 +11,7 @@ import {
 } from './deletion-options.js';
 import type { ApiDependencies } from './dependencies.js';
 import { type Directory, erased } from './directory.js';
+import type { Erased } from './erased.js';
 import { createTell } from './tell-temporal.js';
 import { demandRows } from './tenant-preview.js';
 
@@ -26,7 +27,11 @@ export interface Deletions {
   replay(job: JobView, asker: Asker): Promise<JobView>;
 }
 
-export function createDeletions(dependencies: ApiDependencies, directory: Directory): Deletions {
+export function createDeletions(
+  dependencies: ApiDependencies,
+  directory: Directory,
+  { reapplyAgain }: Pick<Erased, 'reapplyAgain'>,
+): Deletions {
   const { records, runs, settings, publicKeyOf } = dependencies;
   const tell = createTell(dependencies);
   const start = (job: JobView) => tell(job, 'start', () => runs.start(job));
@@ -37,7 +42,7 @@ export function createDeletions(dependencies: ApiDependencies, directory: Direct
     asker: Asker,
     replayOf?: string,
   ): Promise<JobView> {
-    checkOptions(options);
+    checkOptions(options, settings.exportDirectory !== undefined);
     const restoreWindowMs = restoreWindowOf(options, settings.restoreWindowMs);
     const needsApproval = approvalRequired(options, settings.requireApproval);
     publicKeyOf(tenantId);
@@ -117,6 +122,8 @@ export function createDeletions(dependencies: ApiDependencies, directory: Direct
         const detail = `The job is ${job.status}; only one that needs attention, or ended compensated or refused, can be replayed.`;
         throw new Problem('not_replayable', detail, { state: job.status, job_id: job.job_id });
       }
+      // Its tenant is gone, which a request from outside would be told.
+      if (job.reapplies) return reapplyAgain(job, asker);
       const current = await records.openJobOf(job.tenant_id);
       if (current?.replay_of === job.job_id) {
         await start(current);

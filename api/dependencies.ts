@@ -2,6 +2,7 @@
 import type { JSONWebKeySet } from 'jose';
 import type { Logger } from 'pino';
 import type { ServiceClient } from '../protocol/client.js';
+import type { ErasedTenant } from '../protocol/erased.js';
 import type { JobView } from '../protocol/jobs.js';
 import type { WakeReason } from '../protocol/workflow.js';
 import type { Records } from '../records/types.js';
@@ -24,6 +25,7 @@ export interface Runs {
   start(job: JobView): Promise<unknown>;
   wake(job: JobView, because: WakeReason): Promise<unknown>;
   requestCancel(job: JobView): Promise<unknown>;
+  startRelease(releaseId: string): Promise<unknown>;
   ready(): Promise<void>;
 }
 
@@ -37,15 +39,30 @@ export interface ApiDependencies {
   readonly previewHash: (tenantId: string, plans: readonly HashedPlan[]) => string;
   /** The tenant's name outside of the records. Throws where it may not have one. */
   readonly publicKeyOf: (tenantId: string) => string;
+  readonly erasedList: ErasedListSigner;
   readonly settings: {
     readonly restoreWindowMs: number;
     readonly requireApproval: boolean;
     readonly requireNameConfirmation: boolean;
     readonly previewTimeoutMs: number;
     readonly rateLimitPerMinute: number;
+    /** Where the worker leaves exports; without it, none can be asked for. */
+    readonly exportDirectory?: string;
   };
   readonly version: string;
   readonly logger: Logger;
+}
+
+/** Signs the list of erased tenants, and checks one that was signed. */
+export interface ErasedListSigner {
+  sign(tenants: readonly ErasedTenant[]): Promise<string>;
+  /** `why`: what is wrong with it. */
+  check(
+    jws: string,
+  ): Promise<
+    | { readonly tenants: readonly ErasedTenant[]; readonly why: null }
+    | { readonly tenants: null; readonly why: string }
+  >;
 }
 
 /** What of a service's preview stands in the preview's hash. */

@@ -19,7 +19,16 @@ export const RIGHTS = {
   approve: ['operator', 'approver'],
   hold: ['approver'],
   see_holds: ['operator', 'approver', 'auditor'],
+  /** To ask for a waiver, and to withdraw one. */
+  waive: ['operator'],
+  /** Never by the one who asked for it. */
+  approve_waiver: ['operator', 'approver'],
   see_services: ['operator', 'approver', 'auditor'],
+  see_erased: ['operator', 'approver', 'auditor'],
+  import_erased: ['operator'],
+  reapply: ['operator'],
+  /** To ask for it, and to approve what somebody else has asked for. */
+  release_tombstone: ['operator', 'approver'],
 } as const satisfies Record<string, readonly Standing[]>;
 export type Right = keyof typeof RIGHTS;
 

@@ -7,6 +7,7 @@ import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { type ApiConfig, ConfigurationError, readApiConfig } from '../config.js';
+import { erasedListSigner } from '../proof/erased-list.js';
 import { previewHash } from '../proof/preview-hash.js';
 import { createServiceClient } from '../protocol/client.js';
 import { JsonFileError, readJsonFile } from '../protocol/json-file.js';
@@ -67,12 +68,17 @@ async function assemble(config: ApiConfig, logger: Logger): Promise<Assembled> {
       publicKeys: createPublishedKeys(() => readSigningKeys(config.SIGNING_KEYS_DIR, 'service-token')),
       previewHash,
       publicKeyOf,
+      // By the keys that sign certificates: both are checked by the same people.
+      erasedList: erasedListSigner(config.SERVICE_TOKEN_ISSUER, () =>
+        readSigningKeys(config.SIGNING_KEYS_DIR, 'certificate'),
+      ),
       settings: {
         restoreWindowMs: config.RESTORE_WINDOW,
         requireApproval: config.REQUIRE_APPROVAL,
         requireNameConfirmation: config.REQUIRE_NAME_CONFIRMATION,
         previewTimeoutMs: config.PREVIEW_TIMEOUT,
         rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
+        ...(config.EXPORT_DIR !== undefined && { exportDirectory: config.EXPORT_DIR }),
       },
       version: await ownVersion(),
       logger,

@@ -2,7 +2,14 @@
 import type { TokenAction } from '../protocol/calls.js';
 import type { ServiceTokenRequest, TokenIssuer } from '../protocol/tokens.js';
 
-const ACTIONS: readonly TokenAction[] = ['preview', 'manifest', 'retained', 'directory', 'ownership'];
+const ACTIONS: readonly TokenAction[] = [
+  'preview',
+  'manifest',
+  'retained',
+  'verification',
+  'directory',
+  'ownership',
+];
 
 /** Refuses every action that changes a tenant's rows: those tokens follow the decision, and the worker gives them. */
 export function createApiTokens(issuer: TokenIssuer): (request: ServiceTokenRequest) => Promise<string> {

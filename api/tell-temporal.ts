@@ -5,7 +5,11 @@ import type { ApiDependencies } from './dependencies.js';
 /** How long a request waits for Temporal; what is not told by then, the reconciler tells. */
 const PATIENCE_MS = 2_000;
 
-export type Tell = (job: JobView, what: string, work: () => Promise<unknown>) => Promise<void>;
+export type Tell = (
+  job: Pick<JobView, 'job_id'>,
+  what: string,
+  work: () => Promise<unknown>,
+) => Promise<void>;
 
 export function createTell({ logger }: Pick<ApiDependencies, 'logger'>): Tell {
   return async (job, what, work) => {

@@ -6,11 +6,13 @@ import { problemDocument } from '../../protocol/common.js';
 import type { Deletions } from '../deletions.js';
 import type { ApiDependencies } from '../dependencies.js';
 import type { Directory } from '../directory.js';
+import type { Erased } from '../erased.js';
 import { jobId, tenantId, userId } from '../identifiers.js';
 
 export interface RouteParts extends ApiDependencies {
   readonly directory: Directory;
   readonly deletions: Deletions;
+  readonly erased: Erased;
 }
 
 export function typed(app: FastifyInstance) {

@@ -8,6 +8,7 @@ import { buildApp } from '../../api/app.js';
 import type { ApiDependencies, Runs } from '../../api/dependencies.js';
 import { createApiTokens } from '../../api/service-tokens.js';
 import { createVerifyUser } from '../../api/users.js';
+import { erasedListSigner } from '../../proof/erased-list.js';
 import { previewHash } from '../../proof/preview-hash.js';
 import { createServiceClient, type ServiceClient } from '../../protocol/client.js';
 import { createPublicKeyOf } from '../../protocol/tenant-key.js';
@@ -102,6 +103,10 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
     publicKeys: async (): Promise<JSONWebKeySet> => issuer.keys.jwks,
     previewHash,
     publicKeyOf: createPublicKeyOf(options.tenantKeySecret),
+    erasedList: erasedListSigner('lethe', async () => ({
+      signing: issuer.keys.signing,
+      jwks: issuer.keys.jwks,
+    })),
     settings: {
       restoreWindowMs: 0,
       requireApproval: false,
@@ -180,6 +185,7 @@ function toldRuns(): ToldRuns {
     start: (job) => tell('start', job.job_id),
     wake: (job, because) => tell(because, job.job_id),
     requestCancel: (job) => tell('cancel', job.job_id),
+    startRelease: (releaseId) => tell('release', releaseId),
     ready: () => tell('ready', ''),
   };
   async function tell(what: string, jobId: string): Promise<void> {

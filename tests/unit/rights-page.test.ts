@@ -15,6 +15,10 @@ const ROWS: Record<string, readonly Right[]> = {
   "remove a user's memberships": ['remove_memberships'],
   'replay, one or many': ['replay'],
   'see the services': ['see_services'],
+  'see who is erased, and check it': ['see_erased'],
+  'import a list of erased tenants': ['import_erased'],
+  'erase again what came back': ['reapply'],
+  "ask for a release, approve another's": ['release_tombstone'],
 };
 
 const rows = [...page.matchAll(/^\| ([a-z].*?) +\|(.*)\|$/gm)].map(([, what = '', cells = '']) => ({
