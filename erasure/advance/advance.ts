@@ -4,6 +4,7 @@ import type { EngineContext, Slice } from '../context.js';
 import type { AdvanceRequest, LedgerStatus, Waiting } from '../engine-types.js';
 import { engineError, LockTimeout, repetitionOf, TryAgain } from '../errors.js';
 import { absentStatus, type LedgerRow, statusOf } from '../ledger/record.js';
+import { refuseConflict } from '../restore/conflict.js';
 import { waitForOlder } from '../stage/wait.js';
 import { type StepResult, step } from './step.js';
 
@@ -33,6 +34,20 @@ export async function advance(
   }
 }
 
+/** What comes back in chunks should not stop in the middle for what could be known before the first. */
+async function askBeforehand(context: EngineContext, slice: Slice): Promise<null> {
+  await refuseConflict(context, slice);
+  await repeated(slice, () =>
+    context.sessions.transaction(slice, async (session) => {
+      const row = await context.ledger.find(session, slice.tenantId, slice.jobId, true);
+      if (row?.progress?.unasked === undefined) return;
+      const { unasked: _, ...progress } = row.progress;
+      await context.ledger.update(session, row.id, { progress });
+    }),
+  );
+  return null;
+}
+
 const LOOK_FOR_A_PLACE_MS = 200;
 
 /** Within the slice, or for the rest of it. */
@@ -57,6 +72,7 @@ async function waitOutside(
   slice: Slice,
   result: Exclude<StepResult, { kind: 'again' | 'end' }>,
 ): Promise<Wait | null> {
+  if (result.kind === 'ask') return askBeforehand(context, slice);
   if (result.kind !== 'wait') return pause(context, slice, result);
   const { horizon } = result;
   const wait = await repeated(slice, () => waitForOlder(context, slice, horizon));

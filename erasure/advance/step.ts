@@ -19,6 +19,8 @@ export type StepResult =
   | { readonly kind: 'again' }
   | { readonly kind: 'end' }
   | { readonly kind: 'wait'; readonly horizon: string }
+  /** Whether the archive could come back has to be asked, outside of any transaction. */
+  | { readonly kind: 'ask' }
   /** The write-ahead log has grown fast enough for now. */
   | { readonly kind: 'pause'; readonly ms: number }
   /** As many transactions as may are at work in this database. */
@@ -52,7 +54,7 @@ export async function step(
       }),
     );
   } catch (error) {
-    if (error instanceof Overrun) return inSmallerPieces(context, slice);
+    if (error instanceof Overrun) return inSmallerPieces(context, slice, request);
     if (request.target === 'restored') {
       if (isRestoreConflict(error)) throw await restoreConflict(context, slice, error);
     } else if (mayBeConflict(error)) {
@@ -156,11 +158,15 @@ async function turnBack({ sessions, ledger }: EngineContext, slice: Slice): Prom
 async function inSmallerPieces(
   { sessions, ledger, limits }: EngineContext,
   slice: Slice,
+  { target }: AdvanceRequest,
 ): Promise<StepResult> {
   return sessions.transaction(slice, async (session) => {
     const row = await ledger.find(session, slice.tenantId, slice.jobId, true);
     if (row === null) return { kind: 'again' };
-    const progress = row.progress ? afterOverrun(row.progress) : firstProgress(row.planHash, limits.chunkMs);
+    const first = firstProgress(row.planHash, limits.chunkMs);
+    const progress = row.progress
+      ? afterOverrun(row.progress)
+      : { ...first, ...(target === 'restored' && { unasked: true as const }) };
     await ledger.update(session, row.id, { progress });
     return { kind: 'again' };
   });

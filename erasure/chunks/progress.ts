@@ -21,6 +21,8 @@ export interface Progress {
   readonly blocks: number;
   /** The rows that are left of the unit refer to each other: they go in one transaction. */
   readonly whole?: true;
+  /** Of a restore: whether it could work has yet to be asked, before the first row comes back. */
+  readonly unasked?: true;
   /** A pause keeps the write-ahead log below its limit. */
   readonly notBefore?: string;
 }

@@ -5,6 +5,21 @@ import { spoken, sqlstateOf } from '../errors.js';
 import { shown } from '../quote.js';
 import { diagnose } from './diagnose.js';
 
+/** Throws `restore_conflict` where it is plain beforehand that not all rows could come back. */
+export async function refuseConflict(context: EngineContext, slice: Slice): Promise<void> {
+  const found = await context.sessions.session(slice, async (session) => {
+    const row = await context.ledger.find(session, slice.tenantId, slice.jobId, false);
+    return row === null ? null : diagnose(context, session, row);
+  });
+  if (found === null || found.possible) return;
+  const table = found.reasons[0]?.split(': ')[0];
+  throw new EngineError(
+    'restore_conflict',
+    `${found.reasons.join('; ')}. The archive is as it was; make room for the rows, and ask again.`,
+    { ...(table !== undefined && { table }) },
+  );
+}
+
 /** The failure as `restore_conflict`. Nothing of the archive is lost. */
 export async function restoreConflict(
   context: EngineContext,
@@ -15,7 +30,8 @@ export async function restoreConflict(
     const row = await context.ledger.find(session, slice.tenantId, slice.jobId, false);
     return { row, found: row === null ? null : await diagnose(context, session, row) };
   });
-  const archive = row?.progress ? 'What is not back yet is in the archive' : 'The archive is as it was';
+  const begun = row?.progress && !row.progress.unasked;
+  const archive = begun ? 'What is not back yet is in the archive' : 'The archive is as it was';
   const sqlstate = sqlstateOf(error);
   const table = found?.reasons[0]?.split(': ')[0] ?? placeOf(error);
   const why = found?.reasons.length

@@ -29,9 +29,12 @@ export async function restoreStep(
   const { progress } = row;
   const rows = [...row.archives, ...row.savedReferences].reduce((sum, one) => sum + one.rows, 0);
   if (progress === null && rows > wholeRows(limits)) {
-    await ledger.update(session, row.id, { progress: firstProgress(null, limits.chunkMs) });
+    await ledger.update(session, row.id, {
+      progress: { ...firstProgress(null, limits.chunkMs), unasked: true },
+    });
     return { kind: 'again' };
   }
+  if (progress?.unasked) return { kind: 'ask' };
   if (progress === null) {
     await session.within(limits.singleTransactionMs, () => restoreRows(context, session, row, fast));
   } else {

@@ -7,7 +7,6 @@ import {
   createErasureDatabase,
   type ErasureDatabase,
   newJob,
-  reach,
 } from '../../support/erasure.js';
 import { LARGE_SQL, largeRows, largeShop, largeTotal, NEIGHBOUR, TENANT } from './large-shop.js';
 
