@@ -53,9 +53,16 @@ describe('configuration', () => {
     expect(faults.join()).not.toContain('hunter2');
   });
 
-  it('refuses REQUIRE_APPROVAL=true, since nobody could approve', () => {
-    expect(faultsOf(() => readWorkerConfig({ ...worker, REQUIRE_APPROVAL: 'true' }))).toEqual([
-      'REQUIRE_APPROVAL has to be false: approval is not part of this version',
+  it('has no cap unless one is set, and allows for a tenth more rows than were approved', () => {
+    const { CAP_PER_HOUR, CAP_PER_DAY, APPROVAL_ROWS_TOLERANCE } = readWorkerConfig(worker);
+    expect([CAP_PER_HOUR, CAP_PER_DAY, APPROVAL_ROWS_TOLERANCE]).toEqual([undefined, undefined, 0.1]);
+    expect(readWorkerConfig({ ...worker, CAP_PER_HOUR: '5' }).CAP_PER_HOUR).toBe(5);
+    // A cap of none would be a halt that nobody has said.
+    expect(faultsOf(() => readWorkerConfig({ ...worker, CAP_PER_DAY: '0' }))).toEqual([
+      'CAP_PER_DAY should be a whole number from 1 to 1000000',
+    ]);
+    expect(faultsOf(() => readWorkerConfig({ ...worker, APPROVAL_ROWS_TOLERANCE: '10' }))).toEqual([
+      'APPROVAL_ROWS_TOLERANCE should be a share from 0 to 1',
     ]);
   });
 

@@ -19,6 +19,10 @@ const ROWS: Record<string, readonly Right[]> = {
   'import a list of erased tenants': ['import_erased'],
   'erase again what came back': ['reapply'],
   "ask for a release, approve another's": ['release_tombstone'],
+  'approve, reject (never the requester)': ['approve'],
+  'place and lift legal holds': ['hold'],
+  'see legal holds': ['see_holds'],
+  'halt, resume': ['halt'],
 };
 
 const rows = [...page.matchAll(/^\| ([a-z].*?) +\|(.*)\|$/gm)].map(([, what = '', cells = '']) => ({

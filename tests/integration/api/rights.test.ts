@@ -17,6 +17,14 @@ remove memberships   | no    | no    | yes      | no       | no      | no     | 
 replay               | no    | no    | yes      | no       | no      | no     | no       | no          | -
 replay many          | no    | no    | yes      | no       | no      | no     | no       | no          | -
 see the services     | no    | no    | yes      | yes      | yes     | no     | no       | no          | -
+approve              | no    | no    | yes      | yes      | no      | no     | no       | no          | -
+reject               | no    | no    | yes      | yes      | no      | no     | no       | no          | -
+place a hold         | no    | no    | no       | yes      | no      | no     | no       | no          | -
+lift a hold          | no    | no    | no       | yes      | no      | no     | no       | no          | -
+see the holds        | no    | no    | yes      | yes      | yes     | no     | no       | no          | -
+halt                 | no    | no    | yes      | no       | no      | no     | no       | no          | -
+see the halt         | no    | no    | yes      | no       | no      | no     | no       | no          | -
+resume               | no    | no    | yes      | no       | no      | no     | no       | no          | -
 `;
 
 interface Scene {
@@ -25,6 +33,10 @@ interface Scene {
   readonly job: string;
   /** Ended compensated. */
   readonly failed: string;
+  /** What is to be approved; where the call needs it. */
+  readonly hash: string;
+  /** A hold on the tenant; where the call needs one. */
+  readonly hold: string;
   readonly member: string;
   readonly leaving: string;
 }
@@ -64,8 +76,29 @@ const CALLS: Record<string, Call> = {
     body: { tenant_id: tenant },
   }),
   'see the services': () => ({ method: 'GET', path: `${base}/services` }),
+  approve: ({ job, hash }) => ({
+    method: 'POST',
+    path: `${base}/deletion-jobs/${job}/approve`,
+    body: { approval_hash: hash, reason: 'as agreed' },
+  }),
+  reject: ({ job, hash }) => ({
+    method: 'POST',
+    path: `${base}/deletion-jobs/${job}/reject`,
+    body: { approval_hash: hash, reason: 'not as agreed' },
+  }),
+  'place a hold': ({ tenant }) => ({
+    method: 'POST',
+    path: `${base}/tenants/${tenant}/legal-holds`,
+    body: { reason: 'a lawsuit' },
+  }),
+  'lift a hold': ({ hold }) => ({ method: 'DELETE', path: `${base}/legal-holds/${hold}?reason=settled` }),
+  'see the holds': ({ tenant }) => ({ method: 'GET', path: `${base}/tenants/${tenant}/legal-holds` }),
+  halt: () => ({ method: 'POST', path: `${base}/deletion-jobs/halt`, body: { reason: 'wait' } }),
+  'see the halt': () => ({ method: 'GET', path: `${base}/deletion-jobs/halt` }),
+  resume: () => ({ method: 'POST', path: `${base}/deletion-jobs/resume`, body: { reason: 'go on' } }),
 };
 const NEEDS_JOB = new Set(['read the job', 'list the jobs', 'cancel', 'move the date']);
+const NEEDS_APPROVAL = new Set(['approve', 'reject']);
 const NEEDS_FAILED_JOB = new Set(['replay', 'replay many']);
 
 function cells() {
@@ -110,11 +143,14 @@ describe('who may do what', () => {
       [leaving ?? '']: 'member',
     } as const;
     const tenant = await api.tenant(members);
+    const toApprove = NEEDS_APPROVAL.has(call) ? await jobToApprove(tenant, owner ?? '') : null;
     const scene = {
       tenant,
+      hash: toApprove?.hash ?? '',
+      hold: call === 'lift a hold' ? await holdOn(tenant) : '',
       member: member ?? '',
       leaving: leaving ?? '',
-      job: NEEDS_JOB.has(call) ? await openJob(tenant, owner ?? '') : '',
+      job: toApprove?.job ?? (NEEDS_JOB.has(call) ? await openJob(tenant, owner ?? '') : ''),
       failed: NEEDS_FAILED_JOB.has(call) ? await failedJob(tenant, owner ?? '') : '',
     };
     const role = (['operator', 'approver', 'auditor'] as const).find((one) => one === who);
@@ -138,7 +174,9 @@ describe('who may do what', () => {
       expect(JSON.stringify(answer.body)).not.toContain('Bakery');
       expect(await state(tenant)).toEqual(before);
     }
-    expect(await state(otherTenant)).toEqual({ jobs: [], roles: [{ user_id: otherOwner, role: 'owner' }] });
+    const untouched = { jobs: [], roles: [{ user_id: otherOwner, role: 'owner' }], holds: [] };
+    expect(await state(otherTenant)).toMatchObject(untouched);
+    await api.records.resume('for the next cell', { kind: 'user', id: 'an-operator', role: 'operator' });
   });
 
   async function openJob(tenant: string, requester: string): Promise<string> {
@@ -150,6 +188,25 @@ describe('who may do what', () => {
       readers: [requester],
     });
     return job.job_id;
+  }
+
+  async function jobToApprove(tenant: string, requester: string) {
+    const { job } = await api.records.openJob({
+      tenantId: tenant,
+      actor: { kind: 'user', id: requester, role: 'user' },
+      options: { require_approval: true },
+      restoreWindowMs: 0,
+      readers: [requester],
+    });
+    const epoch = await api.records.beginRun(job.job_id, `run-${job.job_id}`);
+    const order = { epoch, number: 1 };
+    await api.records.recordCheck(job.job_id, order, { plans: [], previewHash: null });
+    return { job: job.job_id, hash: (await api.records.getJob(job.job_id)).approval_hash ?? '' };
+  }
+
+  async function holdOn(tenant: string): Promise<string> {
+    const approver = { kind: 'user', id: 'an-approver', role: 'approver' } as const;
+    return (await api.records.placeHold(tenant, 'a lawsuit', approver)).hold_id;
   }
 
   async function failedJob(tenant: string, requester: string): Promise<string> {
@@ -169,6 +226,8 @@ describe('who may do what', () => {
       'SELECT user_id, role FROM tenant.tenant_members WHERE tenant_id = $1 ORDER BY 1',
       [tenant],
     );
-    return { jobs: jobs.rows, roles: roles.rows };
+    const holds = await api.records.holdsOf(tenant);
+    const { halted } = await api.records.haltState();
+    return { jobs: jobs.rows, roles: roles.rows, holds, halted };
   }
 });
