@@ -35,6 +35,12 @@ const share = z.coerce
   .min(0, 'should be a share from 0 to 1')
   .max(1, 'should be a share from 0 to 1');
 const path = z.string().min(1, 'should be a path');
+const UNITS = { kB: 1_000, MB: 1_000_000, GB: 1_000_000_000 } as const;
+/** Bytes a second, written `16MB`. */
+const bytesPerSecond = z
+  .string()
+  .regex(/^[1-9]\d{0,5}(kB|MB|GB)$/, 'should be bytes a second such as 500kB, 16MB or 1GB')
+  .transform((written) => Number(written.slice(0, -2)) * UNITS[written.slice(-2) as keyof typeof UNITS]);
 const logLevel = z
   .enum(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
@@ -75,6 +81,7 @@ const apiVariables = z.object({
   REQUIRE_NAME_CONFIRMATION: flag,
   RATE_LIMIT_PER_MINUTE: wholeNumber(1, 1_000_000).default(600),
   PREVIEW_TIMEOUT: duration.prefault('15s'),
+  EXPORT_DIR: path.optional(),
 });
 
 const LEAST_RETENTION_MS = 32 * 24 * 3_600_000;
@@ -101,6 +108,12 @@ const workerVariables = z.object({
   /** The rest of what runs by itself. */
   HOUSEKEEPING_EVERY: duration.prefault('24h'),
   RESURRECTED_TENANTS: z.enum(['report', 'erase'], 'should be report or erase').default('report'),
+  EXPORT_DIR: path.optional(),
+  EXPORT_TTL: duration.prefault('7d'),
+  NOTIFY_WEBHOOK_URL: z
+    .url({ protocol: /^https?$/, error: 'should be the http(s) address that is told' })
+    .optional(),
+  NOTIFY_WEBHOOK_SECRET: z.string().min(24, 'should be a secret of at least 24 characters').optional(),
   WORKER_HEALTH_HOST: z.string().default('127.0.0.1'),
   WORKER_HEALTH_PORT: port.default(0),
   SHUTDOWN_GRACE: duration.prefault('10s'),
@@ -121,6 +134,10 @@ const workerVariables = z.object({
 // A certificate that reads as total and is not is worse than none, so somebody has to say what is outside.
 const workerVariablesWhole = workerVariables.superRefine((config, context) => {
   const { SCOPE_NOT_COVERED: said, SCOPE_NOT_COVERED_FILE: file } = config;
+  if (config.NOTIFY_WEBHOOK_URL !== undefined && config.NOTIFY_WEBHOOK_SECRET === undefined) {
+    const message = 'webhooks are signed, so a secret that the receiver knows is needed';
+    context.addIssue({ code: 'custom', path: ['NOTIFY_WEBHOOK_SECRET'], message });
+  }
   if ((said === undefined) !== (file === undefined)) return;
   context.addIssue({
     code: 'custom',
@@ -143,6 +160,12 @@ const serviceVariables = z.object({
   SERVICE_TOKEN_ISSUER: z.string().min(1).default('lethe'),
   LOCK_TIMEOUT: duration.prefault('4s'),
   LONGEST_TRANSACTION: duration.prefault('10m'),
+  /** How long a tenant's rows may take in one transaction before they go in chunks; and how many are expected to. */
+  CHUNK_AFTER: duration.prefault('10s'),
+  CHUNK_AFTER_ROWS: wholeNumber(0, 1_000_000_000).default(500_000),
+  CHUNK_TIME: duration.prefault('700ms'),
+  WAL_LIMIT: bytesPerSecond.optional(),
+  CONCURRENT_WORK: wholeNumber(1, 1_000).default(16),
   POOL_SIZE: wholeNumber(2, 100).default(6),
 });
 

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Declaration } from '../erasure/declaration.js';
 import { createEngine } from '../erasure/engine.js';
+import type { EngineLimits } from '../erasure/engine-types.js';
 import { createTokenVerifier } from '../protocol/tokens.js';
 import { engineParticipant } from './engine-participant.js';
 import { createServiceLogger } from './http/logging.js';
@@ -18,6 +19,12 @@ export interface ServingOptions {
   readonly SERVICE_TOKEN_ISSUER: string;
   readonly LOCK_TIMEOUT: number;
   readonly LONGEST_TRANSACTION: number;
+  readonly CHUNK_AFTER?: number;
+  readonly CHUNK_AFTER_ROWS?: number;
+  readonly CHUNK_TIME?: number;
+  /** Bytes a second. */
+  readonly WAL_LIMIT?: number | undefined;
+  readonly CONCURRENT_WORK?: number;
   readonly POOL_SIZE: number;
   readonly LOG_LEVEL: string;
 }
@@ -49,11 +56,23 @@ export function declaredParticipant(
   const engine = createEngine({
     databaseUrl,
     declaration,
-    limits: { lockTimeoutMs: options.LOCK_TIMEOUT, longestTransactionMs: options.LONGEST_TRANSACTION },
+    limits: engineLimits(options),
     poolSize: options.POOL_SIZE,
     logger,
   });
   return engineParticipant({ name: declaration.name, fence: declaration.fence, engine });
+}
+
+function engineLimits(options: ServingOptions): EngineLimits {
+  return {
+    lockTimeoutMs: options.LOCK_TIMEOUT,
+    longestTransactionMs: options.LONGEST_TRANSACTION,
+    walBytesPerSecond: options.WAL_LIMIT ?? null,
+    ...(options.CHUNK_AFTER !== undefined && { singleTransactionMs: options.CHUNK_AFTER }),
+    ...(options.CHUNK_AFTER_ROWS !== undefined && { singleTransactionRows: options.CHUNK_AFTER_ROWS }),
+    ...(options.CHUNK_TIME !== undefined && { chunkMs: options.CHUNK_TIME }),
+    ...(options.CONCURRENT_WORK !== undefined && { concurrentWork: options.CONCURRENT_WORK }),
+  };
 }
 
 /** Listens for all of them, and ends the process after the last answer when it is asked to. */
