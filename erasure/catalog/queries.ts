@@ -126,8 +126,12 @@ export const COLUMNS = `
          a.attgenerated <> '' AS generated,
          CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'default' END AS identity,
          t.oid < 16384 AND t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'r', 'm')
-           AND COALESCE(e.typtype IN ('b', 'r', 'm'), true) AS "builtIn"
+           AND COALESCE(e.typtype IN ('b', 'r', 'm'), true) AS "builtIn",
+         CASE WHEN t.typnamespace <> 'pg_catalog'::regnamespace
+              THEN json_build_object('name', tn.nspname, 'usage', has_schema_privilege(tn.oid, 'USAGE')) END AS "typeSchema",
+         a.atthasdef AND a.attgenerated = '' AS "hasDefault"
     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN base b ON b.oid = t.oid
+    JOIN pg_namespace tn ON tn.oid = t.typnamespace
     LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typelem <> 0
    WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
    ORDER BY a.attrelid, a.attnum`;

@@ -101,6 +101,10 @@ export interface Column {
   readonly builtIn: boolean;
   /** The type below a domain, without modifiers: `uuid`, `text`, `character varying`, … */
   readonly baseType: string;
+  /** The schema of a type that is not built in, and whether the connected role may use it. */
+  readonly typeSchema?: { readonly name: string; readonly usage: boolean } | null;
+  /** Whether there is a default of its own. */
+  readonly hasDefault?: boolean;
 }
 
 export type KeyAction = 'no_action' | 'restrict' | 'cascade' | 'set_null' | 'set_default';

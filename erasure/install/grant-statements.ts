@@ -1,6 +1,6 @@
 /** What a role needs for a plan, as single statements that a person can read. */
 import type { Declaration } from '../declaration.js';
-import { neededPrivileges, type TablePrivilege } from '../plan/findings/privileges.js';
+import { neededPrivileges, type TablePrivilege, typeSchemas } from '../plan/findings/privileges.js';
 import type { Plan } from '../plan/types.js';
 import { ident, label, type QualifiedName, qualified } from '../quote.js';
 import { fastPathSql } from './fast-path-sql.js';
@@ -51,7 +51,11 @@ export function grantStatements(plan: Plan, declaration: Declaration, role: stri
   const lethe = declaration.letheSchema;
   const inLethe = (name: string) => qualified({ schema: lethe, name });
   const tables = tableGrants(plan);
-  const schemas = [...new Set(tables.map(({ relation }) => relation.schema))].sort();
+  const named = new Map(plan.catalog.tables.map((table) => [table.oid, table]));
+  const types = typeSchemas([...neededPrivileges(plan).keys()].flatMap((oid) => named.get(oid) ?? []));
+  const schemas = [
+    ...new Set([...tables.map(({ relation }) => relation.schema), ...types.map(({ name }) => name)]),
+  ].sort();
   return [
     `GRANT USAGE, CREATE ON SCHEMA ${ident(lethe)} TO ${to};`,
     `GRANT SELECT, INSERT, UPDATE ON ${inLethe(LEDGER)} TO ${to};`,

@@ -14,16 +14,23 @@ export function referencesInto(
   return catalog.foreignKeys.flatMap((key): PlannedReference[] => {
     const child = tables.get(key.childOid);
     if (child === undefined || !key.enforced || !deleted.has(key.parentOid)) return [];
-    const columns = nullableColumns(child, key);
-    if (columns.length === 0) return [];
+    const decision = decisionOn(declaration, child, key);
+    if (decision === 'conflict') return [];
     if (key.onDelete === 'set_null' || key.onDelete === 'set_default') {
-      return [
-        { key, nulledBy: 'key', columns: key.setColumns.length > 0 ? key.setColumns : key.childColumns },
-      ];
+      const columns = key.setColumns.length > 0 ? key.setColumns : key.childColumns;
+      // Where PostgreSQL could not do what the key says, such a row keeps what it refers to.
+      return columns.every((name) => canBeSet(child, name, key)) ? [{ key, nulledBy: 'key', columns }] : [];
     }
-    const decided = decisionOn(declaration, child, key) === 'reference' && key.onDelete !== 'cascade';
+    const columns = nullableColumns(child, key);
+    const decided = decision === 'reference' && key.onDelete !== 'cascade' && columns.length > 0;
     return decided ? [{ key, nulledBy: 'declaration', columns }] : [];
   });
+}
+
+/** A required column without a default of its own may have that of its type, which nobody has looked at. */
+function canBeSet(child: CatalogTable, name: string, { onDelete }: ForeignKey): boolean {
+  const column = child.columns.find((one) => one.name === name);
+  return column?.notNull === false || (onDelete === 'set_default' && column?.hasDefault === true);
 }
 
 /** The columns of a key that can be null: of a `MATCH FULL` key all or none. */

@@ -47,6 +47,8 @@ export function neededPrivileges(found: Needs): Map<number, Set<TablePrivilege>>
   // Every row that refers to deleted ones is looked at: it may be another tenant's.
   for (const key of found.catalog.foreignKeys) {
     if (key.enforced && deleted.has(key.parentOid)) need(key.childOid, 'SELECT');
+    // A key that was never validated: whether rows would be let in again is looked up before they go.
+    if (key.enforced && !key.validated && deleted.has(key.childOid)) need(key.parentOid, 'SELECT');
   }
   for (const { key } of found.references) need(key.childOid, 'UPDATE');
   return needed;
@@ -66,18 +68,25 @@ function missingOn(table: CatalogTable, privileges: readonly TablePrivilege[], r
     );
 }
 
+/** Schemas of types that are no types of PostgreSQL's own: values are cast to them when they come back. */
+export function typeSchemas(tables: readonly CatalogTable[]): { name: string; usage: boolean }[] {
+  const all = tables.flatMap(({ columns }) => columns.flatMap(({ typeSchema }) => typeSchema ?? []));
+  return [...new Map(all.map((schema) => [schema.name, schema])).values()];
+}
+
 function missingOnSchemas(oids: readonly number[], found: Found): PlanFinding[] {
   const tables = tablesByOid(found);
   const { role } = found.catalog;
-  const closed = oids.flatMap((oid) => {
-    const table = tables.get(oid);
-    return table === undefined || table.privileges.schemaUsage ? [] : [table.schema];
-  });
-  return [...new Set(closed)].map((schema) =>
+  const needed = oids.flatMap((oid) => tables.get(oid) ?? []);
+  const closed = needed.flatMap(({ schema, privileges }) => (privileges.schemaUsage ? [] : [schema]));
+  const ofTypes = typeSchemas(needed).flatMap(({ name, usage }) =>
+    usage || closed.includes(name) ? [] : [name],
+  );
+  return [...new Set([...closed, ...ofTypes])].map((schema) =>
     finding('refusal', {
       code: 'privilege_missing',
       privilege: 'USAGE',
-      message: `The role ${shown(role)} lacks USAGE on the schema ${shown(schema)}: it reaches no table there.`,
+      message: `The role ${shown(role)} lacks USAGE on the schema ${shown(schema)}: it reaches no ${closed.includes(schema) ? 'table' : 'type'} there.`,
       remedy: `GRANT USAGE ON SCHEMA ${ident(schema)} TO ${ident(role)};`,
     }),
   );
