@@ -17,6 +17,8 @@ import { createErased } from './erased.js';
 import { logRequests } from './logging.js';
 import { measureRequests } from './metrics.js';
 import { answerProblems, sendProblem } from './problem-handler.js';
+import { auditRoutes } from './routes/audit.js';
+import { certificateRoutes } from './routes/certificates.js';
 import { deletionJobRoutes } from './routes/deletion-jobs.js';
 import { erasedRoutes } from './routes/erased.js';
 import { exportRoutes } from './routes/exports.js';
@@ -24,6 +26,7 @@ import { gateRoutes } from './routes/gate.js';
 import { healthRoutes } from './routes/health.js';
 import { membershipRoutes } from './routes/memberships.js';
 import { noticeRoutes } from './routes/notices.js';
+import { peopleRoutes } from './routes/people.js';
 import { previewRoutes } from './routes/preview.js';
 import { replayRoutes } from './routes/replay.js';
 import { serviceRoutes } from './routes/services.js';
@@ -81,6 +84,9 @@ export async function buildApp(dependencies: ApiDependencies): Promise<FastifyIn
         gateRoutes,
         membershipRoutes,
         serviceRoutes,
+        certificateRoutes,
+        auditRoutes,
+        peopleRoutes,
         exportRoutes,
         waiverRoutes,
         noticeRoutes,

@@ -36,6 +36,10 @@ export interface ApiDependencies {
   /** Throws `Problem('unauthenticated')`. */
   readonly verifyUser: (token: string) => Promise<User>;
   readonly publicKeys: () => Promise<JSONWebKeySet>;
+  /** By which certificates are checked, retired ones included. Apart from those above: they sign no tokens. */
+  readonly certificateKeys: () => Promise<JSONWebKeySet>;
+  /** By which heads of the audit trail and lists of erased tenants are checked. */
+  readonly recordsKeys: () => Promise<JSONWebKeySet>;
   readonly previewHash: (tenantId: string, plans: readonly HashedPlan[]) => string;
   /** The tenant's name outside of the records. Throws where it may not have one. */
   readonly publicKeyOf: (tenantId: string) => string;

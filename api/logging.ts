@@ -13,7 +13,14 @@ export function createApiLogger(level: string): Logger {
   });
 }
 
-const QUIET = new Set(['/healthz', '/readyz', '/metrics', '/.well-known/jwks.json']);
+const QUIET = new Set([
+  '/healthz',
+  '/readyz',
+  '/metrics',
+  '/.well-known/jwks.json',
+  '/.well-known/certificate-keys.json',
+  '/.well-known/records-keys.json',
+]);
 
 /** One line per answered request: the route's pattern, not the address, which may name a person. */
 export function logRequests(app: FastifyInstance): void {

@@ -24,6 +24,8 @@ export const RIGHTS = {
   /** Never by the one who asked for it. */
   approve_waiver: ['operator', 'approver'],
   see_services: ['operator', 'approver', 'auditor'],
+  audit: ['approver', 'auditor'],
+  forget_people: ['operator'],
   see_erased: ['operator', 'approver', 'auditor'],
   import_erased: ['operator'],
   reapply: ['operator'],

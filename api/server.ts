@@ -11,7 +11,7 @@ import { erasedListSigner } from '../proof/erased-list.js';
 import { previewHash } from '../proof/preview-hash.js';
 import { createServiceClient } from '../protocol/client.js';
 import { JsonFileError, readJsonFile } from '../protocol/json-file.js';
-import { readSigningKeys, SigningKeyError } from '../protocol/keys.js';
+import { readPublicKeys, readSigningKeys, SigningKeyError } from '../protocol/keys.js';
 import { registry } from '../protocol/registry.js';
 import { createPublicKeyOf } from '../protocol/tenant-key.js';
 import { createTokenIssuer } from '../protocol/tokens.js';
@@ -66,11 +66,12 @@ async function assemble(config: ApiConfig, logger: Logger): Promise<Assembled> {
       services,
       verifyUser: createVerifyUser(verifier),
       publicKeys: createPublishedKeys(() => readSigningKeys(config.SIGNING_KEYS_DIR, 'service-token')),
+      certificateKeys: createPublishedKeys(() => readPublicKeys(config.SIGNING_KEYS_DIR, 'certificate')),
+      recordsKeys: createPublishedKeys(() => readPublicKeys(config.SIGNING_KEYS_DIR, 'records')),
       previewHash,
       publicKeyOf,
-      // By the keys that sign certificates: both are checked by the same people.
       erasedList: erasedListSigner(config.SERVICE_TOKEN_ISSUER, () =>
-        readSigningKeys(config.SIGNING_KEYS_DIR, 'certificate'),
+        readSigningKeys(config.SIGNING_KEYS_DIR, 'records'),
       ),
       settings: {
         restoreWindowMs: config.RESTORE_WINDOW,

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JSONWebKeySet, type JWK } from 'jose';
 import { z } from 'zod';
 
-export const KEY_PURPOSES = ['service-token', 'user-token', 'certificate', 'audit-head'] as const;
+export const KEY_PURPOSES = ['service-token', 'user-token', 'certificate', 'records'] as const;
 export type KeyPurpose = (typeof KEY_PURPOSES)[number];
 
 /** The one algorithm of Lethe's own signatures. */

@@ -2,12 +2,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { serviceName } from '../../protocol/common.js';
-import { hasEnded, type JobView, jobPage, jobStatus, jobView } from '../../protocol/jobs.js';
+import { hasEnded, jobPage, jobStatus, jobView } from '../../protocol/jobs.js';
 import { Problem } from '../../protocol/problems.js';
 import { actorOf, callerOf } from '../auth.js';
 import { ended } from '../deletions.js';
 import type { Caller } from '../dependencies.js';
 import { tenantId, timestamp } from '../identifiers.js';
+import { createReadableJob } from '../readable-jobs.js';
 import { isStaff, type Right } from '../rights.js';
 import { jobParams, noBody, problems, type RouteParts, typed } from './parts.js';
 
@@ -28,17 +29,7 @@ const listQuery = z.strictObject({
 });
 
 export function deletionJobRoutes(app: FastifyInstance, { records, directory, deletions }: RouteParts): void {
-  // A job that the caller may not read does not exist for the caller.
-  async function readable(request: FastifyRequest, jobId: string): Promise<JobView> {
-    const user = callerOf(request);
-    const job = await records.getJob(jobId);
-    if (isStaff(user) || (await records.mayRead(jobId, user.id))) return job;
-    await directory.demandFor('read', user, job.tenant_id).catch((error: unknown) => {
-      if (!(error instanceof Problem) || error.code !== 'forbidden') throw error;
-      throw new Problem('job_unknown', 'There is no such job, or not one that you may read.');
-    });
-    return job;
-  }
+  const readable = createReadableJob({ records, directory });
 
   async function changeable(request: FastifyRequest, jobId: string, right: Right) {
     const job = await readable(request, jobId);

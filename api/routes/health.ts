@@ -5,12 +5,19 @@ import { readiness } from '../../protocol/platform.js';
 import { Problem } from '../../protocol/problems.js';
 import { type RouteParts, typed } from './parts.js';
 
-export function healthRoutes(app: FastifyInstance, { records, runs, publicKeys }: RouteParts): void {
+export function healthRoutes(app: FastifyInstance, parts: RouteParts): void {
+  const { records, runs, publicKeys, certificateKeys, recordsKeys } = parts;
   const hidden = { schema: { hide: true }, config: { rateLimit: false } } as const;
 
   app.get('/healthz', hidden, () => ({ ok: true }));
   app.get('/.well-known/jwks.json', hidden, async (_request, reply) =>
     reply.header('cache-control', 'max-age=60').send(await publicKeys()),
+  );
+  app.get('/.well-known/certificate-keys.json', hidden, async (_request, reply) =>
+    reply.header('cache-control', 'max-age=60').send(await certificateKeys()),
+  );
+  app.get('/.well-known/records-keys.json', hidden, async (_request, reply) =>
+    reply.header('cache-control', 'max-age=60').send(await recordsKeys()),
   );
   typed(app).get(
     '/readyz',

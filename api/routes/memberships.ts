@@ -58,7 +58,8 @@ export function membershipRoutes(app: FastifyInstance, { records, directory }: R
         tenantId,
         actor: actorOf(request, standings),
         action: 'ownership transferred',
-        details: { new_owner_user_id: body.new_owner_user_id },
+        details: {},
+        people: { new_owner: body.new_owner_user_id },
       });
       return admins;
     },
@@ -86,8 +87,8 @@ export function membershipRoutes(app: FastifyInstance, { records, directory }: R
         tenantId: null,
         actor: actorOf(request),
         action: 'memberships removed',
+        people: { user: params.user_id },
         details: {
-          user_id: params.user_id,
           removed: removed.removed.length,
           transferred: removed.transferred.length,
         },

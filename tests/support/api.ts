@@ -101,6 +101,8 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
     services: clients,
     verifyUser: createVerifyUser(users.verifier),
     publicKeys: async (): Promise<JSONWebKeySet> => issuer.keys.jwks,
+    certificateKeys: async (): Promise<JSONWebKeySet> => ({ keys: [] }),
+    recordsKeys: async (): Promise<JSONWebKeySet> => ({ keys: [] }),
     previewHash,
     publicKeyOf: createPublicKeyOf(options.tenantKeySecret),
     erasedList: erasedListSigner('lethe', async () => ({

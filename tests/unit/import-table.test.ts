@@ -13,7 +13,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   records: ['protocol', 'proof'],
   workflows: ['protocol', 'activities'],
   activities: ['protocol', 'records', 'proof'],
-  api: ['protocol', 'records', 'workflows'],
+  api: ['protocol', 'records', 'proof', 'workflows'],
   cli: ['protocol', 'erasure', 'proof', 'services'],
   prisma: [],
 };

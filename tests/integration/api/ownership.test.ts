@@ -52,7 +52,11 @@ describe('ownership and memberships', () => {
       `SELECT details FROM lethe_records.audit_events WHERE action = 'ownership transferred' AND tenant_id = $1`,
       [tenant],
     );
-    expect(rows).toEqual([{ details: { new_owner_user_id: heirId } }]);
+    // By pseudonym, which the page of the trail leads back to the user.
+    const [{ details }] = rows;
+    expect(Object.keys(details)).toEqual(['new_owner']);
+    const { people } = await api.records.auditPage({ tenantId: tenant, limit: 10 });
+    expect(people[details.new_owner]).toBe(heirId);
   });
 
   it('hands nothing to somebody who is no member', async () => {
