@@ -3,8 +3,13 @@ import { parseDuration } from '../protocol/duration.js';
 import type { DeletionOptions, JobView } from '../protocol/jobs.js';
 import { Problem } from '../protocol/problems.js';
 
-/** Throws for times that contradict each other. */
-export function checkOptions(options: DeletionOptions): void {
+/** Throws for times that contradict each other, and for an export where none can be made. */
+export function checkOptions(options: DeletionOptions, exports: boolean): void {
+  if (options.export && !exports) {
+    const detail =
+      'No export can be made here: EXPORT_DIR is not configured. Leave export out, or configure it.';
+    throw new Problem('option_unavailable', detail);
+  }
   const { start_at: start, due_at: due } = options;
   if (start !== undefined && due !== undefined && Date.parse(due) < Date.parse(start)) {
     const message = 'lies before start_at';
@@ -82,6 +87,7 @@ export function replayOptions(job: JobView, configuredMs: number): DeletionOptio
     ...(job.reason === null ? {} : { reason: job.reason }),
     ...(job.due_at === null ? {} : { due_at: job.due_at }),
     ...(job.approval_required && { require_approval: true }),
+    ...(job.export && { export: true }),
     ...(job.restore_window_ms <= configuredMs ? {} : { restore_window: `${job.restore_window_ms}ms` }),
   };
 }
