@@ -8,7 +8,7 @@ import { actorOf, callerOf } from '../auth.js';
 import { ended } from '../deletions.js';
 import type { Caller } from '../dependencies.js';
 import { tenantId, timestamp } from '../identifiers.js';
-import { createReadableJob } from '../readable-jobs.js';
+import { createReadableJob } from '../readable-job.js';
 import { isStaff, type Right } from '../rights.js';
 import { jobParams, noBody, problems, type RouteParts, typed } from './parts.js';
 
@@ -29,7 +29,7 @@ const listQuery = z.strictObject({
 });
 
 export function deletionJobRoutes(app: FastifyInstance, { records, directory, deletions }: RouteParts): void {
-  const readable = createReadableJob({ records, directory });
+  const readable = createReadableJob({ records }, directory);
 
   async function changeable(request: FastifyRequest, jobId: string, right: Right) {
     const job = await readable(request, jobId);

@@ -4,11 +4,11 @@ import { z } from 'zod';
 import { Problem } from '../../protocol/problems.js';
 import { openExport } from '../../records/export-files.js';
 import { actorOf } from '../auth.js';
-import { createReadableJob } from '../readable-jobs.js';
+import { createReadableJob } from '../readable-job.js';
 import { jobParams, problems, type RouteParts, typed } from './parts.js';
 
 export function exportRoutes(app: FastifyInstance, parts: RouteParts): void {
-  const readable = createReadableJob(parts);
+  const readable = createReadableJob(parts, parts.directory);
   const { records, settings } = parts;
 
   typed(app).get(
