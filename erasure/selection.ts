@@ -2,18 +2,10 @@
 import type { CatalogTable, ForeignKey } from './catalog/types.js';
 import { cycles, edgesOf } from './plan/graph.js';
 import type { OwnedTable, Ownership, Plan } from './plan/types.js';
+
 import { ident, qualified } from './quote.js';
-import {
-  EQUALS,
-  equalities,
-  inRows,
-  isTenants,
-  keysOf,
-  refersTo,
-  rowsOf,
-  type Source,
-  version,
-} from './selection-sql.js';
+import { reachedRows } from './selection-cycles.js';
+import { EQUALS, isTenants, keysOf, refersTo, rowsOf, type Source, version } from './selection-sql.js';
 
 export { rowsOf };
 
@@ -38,9 +30,19 @@ export function refersToOwned(plan: Plan, key: ForeignKey, alias: string): strin
   return new Selection(plan).refersToOwned(key, ident(alias));
 }
 
-/** The opposite. A key that is null refers to nothing. */
-export function notReferringToOwned(plan: Plan, key: ForeignKey, alias: string): string {
-  return new Selection(plan).notReferringToOwned(key, ident(alias));
+/** The tenant's rows of that table, each once, as what stands after FROM. */
+export function allOwned(plan: Plan, tableOid: number): string {
+  return new Selection(plan).allOwned(tableOid);
+}
+
+/** A condition as of `ownedRows`, along one of the owners alone. */
+export function ownedAlong(plan: Plan, table: CatalogTable, along: Ownership, alias: string): string {
+  return new Selection(plan).rowIsOwnedAlong(table, along, ident(alias));
+}
+
+/** The opposite of it, for an anti-join as well. */
+export function notOwnedAlong(plan: Plan, table: CatalogTable, along: Ownership, alias: string): string {
+  return new Selection(plan).rowIsNotOwnedAlong(table, along, ident(alias));
 }
 
 class Selection {
@@ -66,32 +68,56 @@ class Selection {
     this.cycleOf = cycles(edgesOf([...this.owned.keys()], pairs));
   }
 
-  rowIsOwned(oid: number, alias: string, within: Within): string {
+  /**
+   * A row of several owners is taken along the first of them. That is no condition on a row, and so only for counting:
+   * what waits for a row that somebody changes has to look at it alone once more.
+   */
+  allOwned(oid: number): string {
+    const { table, ownership } = this.ownedTable(oid);
+    // Each further owner is looked for along all before it.
+    if (ownership.length !== 2) return `${rowsOf(table)} AS t WHERE ${this.rowIsOwned(oid, 't')}`;
+    const each = ownership.map((one, place) => {
+      const inner = this.alias();
+      const before = ownership.slice(0, place).map((other) => this.rowIsNotOwnedAlong(table, other, inner));
+      const conditions = [this.rowIsOwnedAlong(table, one, inner), ...before].join(' AND ');
+      return `SELECT FROM ${rowsOf(table)} AS ${inner} WHERE ${conditions}`;
+    });
+    return `(${each.join(' UNION ALL ')}) AS t`;
+  }
+
+  rowIsOwned(oid: number, alias: string, within: Within = () => null): string {
     const { table, ownership } = this.ownedTable(oid);
     const [first, ...others] = ownership;
     const also = (one: string) => {
       const condition = within(one);
       return condition === null ? '' : ` AND ${condition}`;
     };
-    if (first !== undefined && others.length === 0) return `${this.says(table, first, alias)}${also(alias)}`;
+    if (first !== undefined && others.length === 0)
+      return `${this.rowIsOwnedAlong(table, first, alias)}${also(alias)}`;
     // An OR of sub-selects has the whole table read, and compares all with all where they do not fit into memory:
     // rows are found by each owner instead, and then by what they are known by.
     const union = ownership.map((one) => {
       const inner = this.alias();
-      return `SELECT ${version(table, ownership, inner)} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(table, one, inner)}${also(inner)}`;
+      return `SELECT ${version(table, ownership, inner)} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.rowIsOwnedAlong(table, one, inner)}${also(inner)}`;
     });
     return `(${version(table, ownership, alias)}) ${EQUALS} ANY (SELECT * FROM (${union.join(' UNION ALL ')}) AS v OFFSET 0)${also(alias)}`;
   }
 
   rowIsNotOwned(oid: number, alias: string): string {
     const { table, ownership } = this.ownedTable(oid);
-    return ownership
-      .map((one) =>
-        one.kind === 'tenant_column'
-          ? `(${this.says(table, one, alias)}) IS NOT TRUE`
-          : this.notReferringToOwned(one.key, alias),
-      )
-      .join(' AND ');
+    return ownership.map((one) => this.rowIsNotOwnedAlong(table, one, alias)).join(' AND ');
+  }
+
+  rowIsOwnedAlong(table: CatalogTable, ownership: Ownership, alias: string): string {
+    return ownership.kind === 'tenant_column'
+      ? isTenants(table, ownership.column, this.tenantType, alias)
+      : refersTo(ownership.key, alias, this.sourcesOf(ownership.key));
+  }
+
+  rowIsNotOwnedAlong(table: CatalogTable, ownership: Ownership, alias: string): string {
+    return ownership.kind === 'tenant_column'
+      ? `(${this.rowIsOwnedAlong(table, ownership, alias)}) IS NOT TRUE`
+      : this.notReferringToOwned(ownership.key, alias);
   }
 
   refersToOwned(key: ForeignKey, alias: string): string {
@@ -100,12 +126,6 @@ class Selection {
 
   notReferringToOwned(key: ForeignKey, alias: string): string {
     return `NOT ${refersTo(key, alias, this.sourcesOf(key), true)}`;
-  }
-
-  private says(table: CatalogTable, ownership: Ownership, alias: string): string {
-    return ownership.kind === 'tenant_column'
-      ? isTenants(table, ownership.column, this.tenantType, alias)
-      : refersTo(ownership.key, alias, this.sourcesOf(ownership.key));
   }
 
   /** The rows by which rows of the key's child are owned. */
@@ -137,7 +157,7 @@ class Selection {
       return {
         from: `${key.parentPartition ? qualified(key.parentPartition) : rowsOf(parent.table)} AS ${inner}`,
         column: (name) => `${inner}.${ident(name)}`,
-        conditions: [this.says(parent.table, one, inner)],
+        conditions: [this.rowIsOwnedAlong(parent.table, one, inner)],
       };
     });
   }
@@ -170,7 +190,7 @@ class Selection {
     const rows = ownership.map((one) => {
       const inner = this.alias();
       const shown = referenced.map((column) => `${inner}.${ident(column.name)}`).join(', ');
-      return `SELECT ${shown} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(table, one, inner)}`;
+      return `SELECT ${shown} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.rowIsOwnedAlong(table, one, inner)}`;
     });
     shared.set(table.oid, { name, rows: rows.join(' UNION ALL ') });
     return name;
@@ -197,64 +217,12 @@ class Selection {
   /** Parents that a cycle of ownership reaches from outside, over any number of rounds. */
   private reachedParents(key: ForeignKey): Source {
     const cycle = this.cycleOf.get(key.parentOid);
-    const members = [...this.owned.values()].filter(({ table }) => this.cycleOf.get(table.oid) === cycle);
-    const place = new Map(members.map(({ table }, number) => [table.oid, number]));
-    const keys = members.flatMap(({ ownership }) => keysOf(ownership).filter((one) => this.isOfCycle(one)));
-    // What a row that was reached is known by: the columns that the cycle's keys refer to.
-    const marks = members.flatMap(({ table }, number) =>
-      table.columns
-        .filter(({ name }) =>
-          keys.some((one) => one.parentOid === table.oid && one.parentColumns.includes(name)),
-        )
-        .map(({ name, attnum, type }) => ({ oid: table.oid, name, type, as: `m${number}_${attnum}` })),
-    );
-    const reached = this.alias();
-    const marksOf = (oid: number) => (name: string) =>
-      `${reached}.${marks.find((mark) => mark.oid === oid && mark.name === name)?.as ?? ident(name)}`;
-    const emit = (oid: number, inner: string) =>
-      [
-        `${place.get(oid)} AS member`,
-        ...marks.map((mark) =>
-          mark.oid === oid
-            ? `${inner}.${ident(mark.name)} AS ${mark.as}`
-            : `CAST(NULL AS ${mark.type}) AS ${mark.as}`,
-        ),
-      ].join(', ');
-
-    const begin = members.flatMap(({ table, ownership }) =>
-      ownership
-        .filter((one) => one.kind === 'tenant_column' || !this.isOfCycle(one.key))
-        .map((one) => {
-          const inner = this.alias();
-          return `SELECT ${emit(table.oid, inner)} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.says(table, one, inner)}`;
-        }),
-    );
-    const steps = keys.map((one) => {
-      const inner = this.alias();
-      return {
-        emitted: emit(one.childOid, inner),
-        from: `${rowsOf(this.ownedTable(one.childOid).table)} AS ${inner}`,
-        condition: [
-          `${reached}.member = ${place.get(one.parentOid)}`,
-          ...equalities(one, marksOf(one.parentOid), inner),
-          ...inRows(one, inner),
-        ].join(' AND '),
-      };
+    return reachedRows(key.parentOid, {
+      members: [...this.owned.values()].filter(({ table }) => this.cycleOf.get(table.oid) === cycle),
+      isOfCycle: (one) => this.isOfCycle(one),
+      rowIsOwnedAlong: (table, one, alias) => this.rowIsOwnedAlong(table, one, alias),
+      alias: () => this.alias(),
     });
-    const [only] = steps;
-    const step =
-      only !== undefined && steps.length === 1
-        ? `SELECT ${only.emitted} FROM ${reached} JOIN ${only.from} ON ${only.condition}`
-        : // A recursion may name itself once only.
-          `SELECT step.* FROM ${reached} CROSS JOIN LATERAL (${steps
-            .map(({ emitted, from, condition }) => `SELECT ${emitted} FROM ${from} WHERE ${condition}`)
-            .join(' UNION ALL ')}) AS step`;
-    return {
-      recursion: `WITH RECURSIVE ${reached} AS ((${begin.join(' UNION ALL ')}) UNION (${step})) `,
-      from: reached,
-      column: marksOf(key.parentOid),
-      conditions: [`${reached}.member = ${place.get(key.parentOid)}`],
-    };
   }
 
   private ownedTable(oid: number): OwnedTable {

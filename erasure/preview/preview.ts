@@ -4,7 +4,7 @@ import type { Preview } from '../engine-types.js';
 import { leaves } from '../plan/policy.js';
 import { termsOf } from '../plan/terms.js';
 import type { Plan } from '../plan/types.js';
-import { ownedRows, rowsOf } from '../selection.js';
+import { allOwned } from '../selection.js';
 import { conflictChecks, findingsFrom } from './conflicts.js';
 import { countEach } from './counts.js';
 import { isReadable } from './readable.js';
@@ -19,10 +19,7 @@ export async function previewTenant(client: pg.ClientBase, plan: Plan, tenantId:
   const checks = [...conflictChecks(plan), ...sharedRowChecks(plan)];
   const counts = await countEach(
     client,
-    [
-      ...counted.map(({ table }) => `${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')}`),
-      ...checks.map(({ source }) => source),
-    ],
+    [...counted.map(({ table }) => allOwned(plan, table.oid)), ...checks.map(({ source }) => source)],
     tenantId,
   );
   const rowsByTable = new Map(counted.map(({ table }, place) => [table.oid, counts[place] ?? 0]));
