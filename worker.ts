@@ -33,6 +33,7 @@ import { createPublicKeyOf } from './protocol/tenant-key.js';
 import { createTokenIssuer } from './protocol/tokens.js';
 import { TASK_QUEUE } from './protocol/workflow.js';
 import { createRecords } from './records/index.js';
+import { createNotifier } from './records/notifier.js';
 import { createReconciler } from './records/reconciler.js';
 import { createRuns } from './records/runs.js';
 import { ensureSchedules, type Intervals } from './records/schedules.js';
@@ -73,6 +74,7 @@ async function main(): Promise<void> {
     records,
     services,
     logger,
+    ...(config.EXPORT_DIR !== undefined && { exportDirectory: config.EXPORT_DIR }),
     settings: {
       resurrected: config.RESURRECTED_TENANTS,
       requireApproval: config.REQUIRE_APPROVAL,
@@ -94,6 +96,9 @@ async function main(): Promise<void> {
       },
     }),
     housekeeping: works,
+    ...(config.EXPORT_DIR !== undefined && {
+      exports: { directory: config.EXPORT_DIR, ttlMs: config.EXPORT_TTL },
+    }),
     settings: {
       ...limits,
       giveUpAfterMs: config.GIVE_UP_AFTER,
@@ -113,6 +118,13 @@ async function main(): Promise<void> {
     services,
     settle: (client, open) => settleEndedJob(records, client, open, limits),
     everyMs: config.RECONCILE_EVERY,
+    logger,
+  });
+
+  const notifier = createNotifier({
+    records,
+    receiver: receiverOf(config),
+    publicKeyOf: createPublicKeyOf(config.TENANT_KEY_SECRET),
     logger,
   });
 
@@ -154,15 +166,20 @@ async function main(): Promise<void> {
 
   const working = work();
   reconciler.start();
+  notifier.start();
   closeWithGrace({ delay: config.SHUTDOWN_GRACE + 10_000, logger: false }, async ({ err, signal }) => {
     if (err) logger.error({ reason: err.stack }, 'The process stops after an error that nobody caught.');
     else logger.info({ signal }, 'The process stops.');
     stopping.abort();
     if (worker?.getState() === 'RUNNING') worker.shutdown();
-    await Promise.all([working, reconciler.stop()]);
+    await Promise.all([working, reconciler.stop(), notifier.stop()]);
     await Promise.all(services.map((client) => client.close()));
     await Promise.all([connection.close(), records.close(), closed(health)]);
   });
+}
+
+function receiverOf({ NOTIFY_WEBHOOK_URL: url, NOTIFY_WEBHOOK_SECRET: secret }: WorkerConfig) {
+  return url === undefined || secret === undefined ? null : { url, secret };
 }
 
 /** `scope.not_covered`, as the configuration has it. */

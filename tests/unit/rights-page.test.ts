@@ -23,6 +23,8 @@ const ROWS: Record<string, readonly Right[]> = {
   'place and lift legal holds': ['hold'],
   'see legal holds': ['see_holds'],
   'halt, resume': ['halt'],
+  'waive a service, withdraw a waiver': ['waive'],
+  'approve a waiver (never who asked for it)': ['approve_waiver'],
 };
 
 const rows = [...page.matchAll(/^\| ([a-z].*?) +\|(.*)\|$/gm)].map(([, what = '', cells = '']) => ({

@@ -1,0 +1,171 @@
+/**
+ * Tells the receiver what became of jobs, by the Standard Webhooks scheme: at least once, each job's notices in their
+ * order, for days. No saga waits for it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Webhook } from 'standardwebhooks';
+import { Agent, request } from 'undici';
+import { type NoticeBody, noticeBody } from '../protocol/portability.js';
+import type { DueNotice, PortabilityRecords } from './portability-types.js';
+import type { Records } from './types.js';
+
+export interface NotifierOptions {
+  readonly records: Pick<
+    PortabilityRecords,
+    'dueNotices' | 'noticeDelivered' | 'noticeFailed' | 'forgetNotices'
+  > &
+    Pick<Records, 'withAdvisoryLock'>;
+  /** Null: nobody is told, and what would have been told is forgotten after a while. */
+  readonly receiver: { readonly url: string; readonly secret: string } | null;
+  readonly publicKeyOf: (tenantId: string) => string;
+  readonly everyMs?: number;
+  readonly timeoutMs?: number;
+  readonly logger: {
+    info(facts: object, message: string): void;
+    warn(facts: object, message: string): void;
+  };
+}
+
+export interface Notifier {
+  /** Tells what is due; gives how many were taken, or null where another process is at it. */
+  runOnce(): Promise<number | null>;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+const LOCK = 'notifier';
+const EVERY_MS = 2_000;
+const AT_ONCE = 16;
+const TIMEOUT_MS = 10_000;
+const FIRST_RETRY_MS = 5_000;
+const LONGEST_RETRY_MS = 3_600_000;
+/** After the first attempts, hourly: about five days. */
+const MOST_ATTEMPTS = 130;
+const KEPT_MS = 14 * 24 * 3_600_000;
+const FORGET_EVERY_MS = 3_600_000;
+
+export function createNotifier(options: NotifierOptions): Notifier {
+  const { records, receiver, logger, everyMs = EVERY_MS, timeoutMs = TIMEOUT_MS } = options;
+  const stopping = new AbortController();
+  const agent = new Agent({ connect: { timeout: timeoutMs }, connections: AT_ONCE });
+  let loop: Promise<void> = Promise.resolve();
+  let forgotAt = 0;
+
+  async function deliver(
+    notice: DueNotice,
+    { url, secret }: { url: string; secret: string },
+  ): Promise<boolean> {
+    const body = JSON.stringify(bodyOf(notice, options.publicKeyOf));
+    const at = new Date();
+    const signature = signerOf(secret).sign(notice.messageId, at, body);
+    const failure = await send(url, body, {
+      'webhook-id': notice.messageId,
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
+      'webhook-signature': signature,
+    });
+    if (failure === null) {
+      await records.noticeDelivered(notice.noticeId);
+      return true;
+    }
+    const retryInMs = retryAfter(notice.attempts);
+    await records.noticeFailed(notice.noticeId, failure, retryInMs);
+    const facts = {
+      message_id: notice.messageId,
+      job_id: notice.jobId,
+      attempts: notice.attempts,
+      reason: failure,
+    };
+    if (retryInMs === null) logger.warn(facts, 'The receiver was not told, and will not be any more.');
+    else logger.info(facts, 'The receiver was not told; it is tried again.');
+    return false;
+  }
+
+  /** Null where it was taken; else why not. Redirects are not followed: whom to tell is configured, not answered. */
+  async function send(url: string, body: string, headers: Record<string, string>): Promise<string | null> {
+    try {
+      const answer = await request(url, {
+        method: 'POST',
+        dispatcher: agent,
+        headers: { 'content-type': 'application/json', 'user-agent': 'lethe', ...headers },
+        body,
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      await answer.body.dump({ limit: 64 * 1024 });
+      const { statusCode } = answer;
+      return statusCode >= 200 && statusCode < 300 ? null : `answered ${statusCode}`;
+    } catch (error) {
+      const { code, name } = error as NodeJS.ErrnoException;
+      return name === 'TimeoutError' ? `no answer within ${timeoutMs} ms` : (code ?? name);
+    }
+  }
+
+  async function tellDue(): Promise<number> {
+    let taken = 0;
+    // A job's next notice is due as soon as the one before was taken.
+    while (receiver !== null && !stopping.signal.aborted) {
+      const due = await records.dueNotices(AT_ONCE, 3 * timeoutMs);
+      const told = await Promise.all(due.map((notice) => deliver(notice, receiver)));
+      taken += told.filter(Boolean).length;
+      if (!told.some(Boolean)) break;
+    }
+    if (Date.now() - forgotAt > FORGET_EVERY_MS) {
+      await records.forgetNotices(KEPT_MS);
+      forgotAt = Date.now();
+    }
+    return taken;
+  }
+
+  async function again(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        await records.withAdvisoryLock(LOCK, tellDue);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        logger.warn({ reason }, 'What is to be told was not read; it is tried again.');
+      }
+      await sleep(everyMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  }
+
+  return {
+    runOnce: () => records.withAdvisoryLock(LOCK, tellDue),
+    start() {
+      loop = again();
+    },
+    async stop() {
+      stopping.abort();
+      await loop;
+      await agent.close();
+    },
+  };
+}
+
+/** Null once it is given up. Doubled each time, with some chance in it, so that not all come back at once. */
+export function retryAfter(attempts: number): number | null {
+  if (attempts >= MOST_ATTEMPTS) return null;
+  const doubled = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS);
+  return Math.round(doubled * (0.8 + 0.4 * Math.random()));
+}
+
+function signerOf(secret: string): Webhook {
+  return secret.startsWith('whsec_') ? new Webhook(secret) : new Webhook(secret, { format: 'raw' });
+}
+
+function bodyOf(notice: DueNotice, publicKeyOf: (tenantId: string) => string): NoticeBody {
+  return noticeBody.parse({
+    type: notice.kind,
+    timestamp: notice.at.toISOString(),
+    data: { ...notice.facts, job_id: notice.jobId, tenant: tenantOf(notice, publicKeyOf) },
+  });
+}
+
+function tenantOf({ tenantId }: DueNotice, publicKeyOf: (tenantId: string) => string): string | null {
+  try {
+    return publicKeyOf(tenantId);
+  } catch {
+    // Without a secret to hash it with, the tenant has no name outside of the records.
+    return null;
+  }
+}
