@@ -5,6 +5,8 @@ import type { Output } from './output.js';
 export interface CommandContext {
   readonly api: ApiClient;
   readonly out: Output;
+  /** One line of the person at the terminal; absent where nobody is there. */
+  readonly ask?: (prompt: string) => Promise<string>;
 }
 
 /** A command's work; gives the exit status. */

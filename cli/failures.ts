@@ -52,6 +52,9 @@ function adviceFor({ code, status, document }: ApiRefusal, hasToken: boolean): s
   if (code === 'unauthenticated') return hasToken ? `Get a new token. ${GET_TOKEN}` : GET_TOKEN;
   if (code === 'forbidden') return 'docs/rights.md says who may do what.';
   if (code === 'job_open' && facts?.job_id) return `Follow it: lethe jobs watch ${facts.job_id}`;
+  if (code === 'approval_stale') return 'Look again: lethe jobs show JOB';
+  if (code === 'legal_hold') return 'See which: lethe holds list TENANT';
+  if (code === 'name_mismatch') return 'See which tenant it is: lethe preview TENANT';
   if (code === 'preview_changed') return 'Look again: lethe preview TENANT';
   if (status === 503 || status === 429) return 'Try again in a moment.';
   return null;

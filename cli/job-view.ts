@@ -77,6 +77,8 @@ export function printJob(out: Output, job: JobView): void {
   if (job.due_at) out.line(`  due        ${job.due_at}`);
   if (job.restore_window_ms > 0) out.line(`  window     ${formatDuration(job.restore_window_ms)}`);
   if (job.replay_of) out.line(`  replays    ${job.replay_of}`);
+  if (job.continued_by) out.line(`  goes on as ${job.continued_by}`);
+  printApproval(out, job);
   if (job.ended_at) {
     const took = Date.parse(job.ended_at) - Date.parse(job.requested_at);
     out.line(`  ended      ${job.ended_at}, after ${formatDuration(took)}`);
@@ -84,6 +86,18 @@ export function printJob(out: Output, job: JobView): void {
   printServices(out, job);
   const next = nextStep(job);
   if (next) out.line(`\n${next}`);
+}
+
+/** The hash where somebody may have to say something to it, and what was said. */
+function printApproval(out: Output, job: JobView): void {
+  if (!job.approval_required) return;
+  if (job.approval_hash) out.line(`  to approve ${job.approval_hash}`);
+  if (job.approval_change) out.line(`  changed    ${out.colour(job.approval_change, 'yellow')}`);
+  for (const said of job.approvals) {
+    const what = said.approval_hash === job.approval_hash ? said.verdict : `${said.verdict}, what was then`;
+    const until = said.expires_at ? `, until ${said.expires_at}` : '';
+    out.line(`  ${what} ${said.at} by ${said.by} (${said.role})${until}: ${said.reason}`);
+  }
 }
 
 function printServices(out: Output, job: JobView): void {
@@ -117,6 +131,9 @@ function wayBack(job: JobView): string {
 }
 
 function nextStep(job: JobView): string | null {
+  if (job.waiting_for?.kind === 'approval' && job.approval_hash) {
+    return `Somebody other than ${job.requested_by} says: lethe jobs approve ${job.job_id} --hash ${job.approval_hash} --reason TEXT, or reject`;
+  }
   const replays =
     job.status === 'needs_attention' || job.status === 'compensated' || job.status === 'refused';
   return replays ? `Once the cause is mended: lethe jobs replay ${job.job_id}` : null;

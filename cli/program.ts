@@ -9,6 +9,7 @@ import { preview } from './commands/preview.js';
 import type { Command } from './context.js';
 import { EXIT } from './exit-codes.js';
 import { failureOf } from './failures.js';
+import { addGateJobCommands, addHoldCommands } from './gate-program.js';
 import { createOutput, type Stream } from './output.js';
 import type { ParticipantCommand, ParticipantHost } from './participant/context.js';
 import { addParticipantCommands } from './participant/program.js';
@@ -61,7 +62,8 @@ function build(host: Host, done: (status: number) => void): Commander {
       const api = createApiClient({ apiUrl: apiUrl ?? host.apiUrl, token: token ?? host.token });
       try {
         const out = createOutput({ json, colours: host.colours, stream: host.stdout });
-        done(await command({ api, out }, options, ...(values as Arguments)));
+        const { ask } = host.participant;
+        done(await command({ api, out, ...(ask && { ask }) }, options, ...(values as Arguments)));
       } finally {
         await api.close();
       }
@@ -94,6 +96,7 @@ function build(host: Host, done: (status: number) => void): Commander {
     .exitOverride();
   addTenantCommands(program, run);
   addJobCommands(program, run);
+  addHoldCommands(program, run);
   program
     .command('doctor')
     .description('check every service of a running deployment')
@@ -103,7 +106,7 @@ function build(host: Host, done: (status: number) => void): Commander {
   return program;
 }
 
-type Run = <Options, Arguments extends unknown[]>(
+export type Run = <Options, Arguments extends unknown[]>(
   command: Command<Options, Arguments>,
 ) => (...values: unknown[]) => Promise<void>;
 
@@ -117,6 +120,11 @@ function addTenantCommands(program: Commander, run: Run): void {
     .option('--restore-window <duration>', 'how long everything can still be brought back, e.g. 72h')
     .option('--preview-hash <hash>', 'only if the preview is still the one with this hash')
     .option('--due-at <time>', 'when it has to be done (RFC 3339)')
+    .option(
+      '--confirm-name <name>',
+      "the tenant's name, so that a wrong id is noticed; asked for at a terminal",
+    )
+    .option('--require-approval', 'let somebody else approve it first')
     .option('--watch', 'stay until it has ended or needs a person (the default)', true)
     .option('--no-watch', 'return at once')
     .action(run(deleteTenant));
@@ -156,4 +164,5 @@ function addJobCommands(program: Commander, run: Run): void {
     .option('--to <time>', 'requested before')
     .option('--dry-run', 'list them, start nothing')
     .action(run(replayJobs));
+  addGateJobCommands(jobs, run);
 }

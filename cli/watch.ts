@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hasEnded, type JobService, type JobView, jobView } from '../protocol/jobs.js';
 import { ApiUnreachable } from './api-client.js';
 import type { CommandContext } from './context.js';
+import { EXIT } from './exit-codes.js';
 import {
   blockedBriefly,
   exitOf,
@@ -30,7 +31,7 @@ export async function watchJob({ api, out }: CommandContext, jobId: string): Pro
   show.end();
   out.document(job);
   printJob(out, job);
-  return exitOf(job.status);
+  return needsSomebody(job) ? EXIT.needsAttention : exitOf(job.status);
 }
 
 async function follow(
@@ -44,7 +45,7 @@ async function follow(
       const job = await read();
       silentSince = null;
       each(job);
-      if (hasEnded(job.status) || job.status === 'needs_attention') return job;
+      if (hasEnded(job.status) || needsSomebody(job)) return job;
     } catch (error) {
       if (!(error instanceof ApiUnreachable)) throw error;
       if (silentSince === null) silence();
@@ -53,6 +54,12 @@ async function follow(
     }
     await sleep(EVERY_MS);
   }
+}
+
+/** Only a person ends this wait, and may take days. */
+function needsSomebody({ status, waiting_for: wait }: JobView): boolean {
+  if (status === 'needs_attention') return true;
+  return status === 'waiting' && ['approval', 'hold', 'halt'].includes(wait?.kind ?? '');
 }
 
 interface Show {

@@ -1,4 +1,4 @@
-import { tenantPreview } from '../../protocol/jobs.js';
+import { type TenantPreview, tenantPreview } from '../../protocol/jobs.js';
 import type { Command } from '../context.js';
 import { EXIT } from '../exit-codes.js';
 import { count } from '../output.js';
@@ -13,6 +13,7 @@ export const preview: Command<{ tables?: boolean }, [tenant: string]> = async (
   const found = await api.call(tenantPreview, 'GET', path);
   out.document(found);
   out.line(`${out.strong(`Deletion preview of tenant ${tenant}`)}\n`);
+  if (found.tenant) out.line(`${recognised(found.tenant)}\n`);
   const rows = found.services.map((service) => {
     if (!service.preview)
       return [service.name, '-', 0, out.colour(service.error?.message ?? 'no answer', 'red')];
@@ -58,3 +59,14 @@ export const preview: Command<{ tables?: boolean }, [tenant: string]> = async (
   if (blocked) out.line(out.colour('\nA deletion would be refused as things stand.', 'red'));
   return blocked ? EXIT.notDeleted : EXIT.ok;
 };
+
+/** By what a person would recognise the tenant. */
+function recognised(tenant: NonNullable<TenantPreview['tenant']>): string {
+  const { name, status, created_at, members, last_activity_at } = tenant;
+  return [
+    `${name} (${status})`,
+    `there since ${created_at.slice(0, 10)}`,
+    ...(members === null ? [] : [`${count(members)} ${members === 1 ? 'member' : 'members'}`]),
+    ...(last_activity_at === null ? [] : [`last active ${last_activity_at.slice(0, 10)}`]),
+  ].join(', ');
+}
