@@ -75,6 +75,12 @@ async function main(): Promise<void> {
     services,
     logger,
     ...(config.EXPORT_DIR !== undefined && { exportDirectory: config.EXPORT_DIR }),
+    keeping: {
+      issuer: config.CERTIFICATE_ISSUER,
+      readKeys: () => readSigningKeys(config.SIGNING_KEYS_DIR, 'records'),
+      recordsMs: config.RECORDS_RETENTION ?? null,
+      certificatesMs: config.CERTIFICATE_RETENTION ?? null,
+    },
     settings: {
       resurrected: config.RESURRECTED_TENANTS,
       requireApproval: config.REQUIRE_APPROVAL,

@@ -129,6 +129,7 @@ function patchOf(service: string, status: DeletionStatus, reached: boolean): Ser
     rowsDone: status.rows_done,
     rowsTotal: status.rows_total,
     waitingFor: status.waiting_for,
+    ...(status.digests !== undefined && { digests: status.digests }),
     // The error that made a job go back stays with the service; one that was got over does not.
     ...(done && { lastError: null }),
   };

@@ -5,7 +5,9 @@ import { createAuditHead, createOldRecords, type RecordKeepingParts } from './re
 import { createRetained, type RetainedParts } from './retained.js';
 import { createSweep, type SweepParts } from './sweep.js';
 
-export function createWorks(parts: SweepParts & RetainedParts & ExportsParts): HousekeepingWorks {
+export function createWorks(
+  parts: SweepParts & RetainedParts & ExportsParts & RecordKeepingParts,
+): HousekeepingWorks {
   return {
     sweep: createSweep(parts),
     retained: createRetained(parts),

@@ -134,12 +134,13 @@ function waivers({ waivers: all }: Certificate): string[] {
   return [
     html`<h2>Services that were not asked</h2>`,
     table(
-      ['service', 'why', 'asked for', 'approved'],
-      all.map(({ service: name, reason, requested, requested_at, approved, approved_at }) => [
+      ['service', 'left out from', 'why', 'asked for by', 'approved by'],
+      all.map(({ service: name, reason, phase, at, requested_by, approved_by }) => [
         name,
+        `${phase}, ${at}`,
         reason,
-        `${requested_at}, ${requested.id} (${requested.role})`,
-        `${approved_at}, ${approved.id} (${approved.role})`,
+        requested_by,
+        approved_by,
       ]),
     ),
   ];

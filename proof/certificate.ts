@@ -47,11 +47,12 @@ export type CertifiedService = z.infer<typeof certifiedService>;
 
 const waiver = z.strictObject({
   service: z.string(),
+  waiver_id: z.string(),
   reason: z.string(),
-  requested: actor,
-  requested_at: time,
-  approved: actor,
-  approved_at: time,
+  requested_by: z.string(),
+  approved_by: z.string(),
+  phase: z.string().describe('The step that was left out first'),
+  at: time,
 });
 export type CertifiedWaiver = z.infer<typeof waiver>;
 

@@ -1,9 +1,11 @@
 /** Certificates: what the records hold of a job as the signer sees it, the end that goes with one, and reading it. */
 import { validate as isUuid } from 'uuid';
+import { z } from 'zod';
 import { sha256 } from '../proof/canonical.js';
 import type { CertifiedTable } from '../proof/certificate.js';
 import type { JobFacts, ServiceFacts } from '../proof/certify.js';
 import type { JobView } from '../protocol/jobs.js';
+import { type TableCount, type TableDigest, tableDigest } from '../protocol/participant.js';
 import { Problem } from '../protocol/problems.js';
 import { SAGA, writeEvent } from './audit.js';
 import type { Client, Database } from './database.js';
@@ -54,7 +56,9 @@ export function certificateRecords(database: Database): Pick<ProofRecords, 'comp
 async function factsOf(client: Client, jobId: string, locked: LockedJob): Promise<JobFacts> {
   const row = await client.deletionJob.findUniqueOrThrow({ where: { jobId }, include: withServices });
   const view = viewOf(row);
-  const [requested, approvals] = [await whoAsked(client, row), await whoApproved(client, view)];
+  const requested = await whoAsked(client, row);
+  const approvals = await whoApproved(client, view);
+  const waivers = await waiversOf(client, view);
   const { chain, length, hash } = await lockChain(client, jobId, locked.tenantId);
   return {
     job: {
@@ -77,7 +81,7 @@ async function factsOf(client: Client, jobId: string, locked: LockedJob): Promis
       approvals,
     },
     services: row.services.map((service, index) => serviceFacts(service, view.services[index])),
-    waivers: [],
+    waivers,
     orphanUsers: null,
     audit: length === 0n ? null : { chain, position: Number(length), hash },
   };
@@ -108,6 +112,18 @@ async function whoApproved(client: Client, view: JobView): Promise<JobFacts['app
   return people;
 }
 
+async function waiversOf(client: Client, view: JobView): Promise<JobFacts['waivers']> {
+  const waivers = [];
+  for (const { requested_by, approved_by, ...use } of view.waivers ?? []) {
+    waivers.push({
+      ...use,
+      requested_by: await knownAs(client, requested_by),
+      approved_by: await knownAs(client, approved_by),
+    });
+  }
+  return waivers;
+}
+
 /** A user's pseudonym; where the user was forgotten, it stands here already. */
 async function knownAs(client: Client, by: string): Promise<string> {
   const known = await client.person.findUnique({ where: { userId: by }, select: { pseudonym: true } });
@@ -118,6 +134,7 @@ function serviceFacts(
   row: JobRow['services'][number],
   view: JobView['services'][number] | undefined,
 ): ServiceFacts {
+  const digests = storedDigests.parse(row.digests);
   return {
     name: row.name,
     role: row.role,
@@ -128,12 +145,15 @@ function serviceFacts(
     purgedAt: row.purgedAt?.toISOString() ?? null,
     verifiedAt: row.verifiedAt?.toISOString() ?? null,
     horizon: row.horizon,
-    tables: (view?.counts ?? []).map(certifiedTable),
+    tables: (view?.counts ?? []).map((count) => certifiedTable(count, digests)),
   };
 }
 
-function certifiedTable(count: JobView['services'][number]['counts'][number]): CertifiedTable {
+const storedDigests = z.array(tableDigest);
+
+function certifiedTable(count: TableCount, digests: readonly TableDigest[]): CertifiedTable {
   const { table, rows, retained = 0, anonymized = 0, kept = 0, ground = null, retain_until = null } = count;
+  const found = digests.find((one) => one.table === table);
   return {
     table,
     deleted: count.deleted ?? Math.max(0, rows - retained),
@@ -142,6 +162,6 @@ function certifiedTable(count: JobView['services'][number]['counts'][number]): C
     kept,
     ground,
     retain_until,
-    digest: null,
+    digest: found ? { rows: found.rows, digest: found.digest, exported: found.exported ?? null } : null,
   };
 }

@@ -65,7 +65,7 @@ export function serviceRecords(database: Database): Pick<Records, 'updateService
 
 function columnsOf(patch: ServicePatch): Prisma.JobServiceUpdateInput {
   const { role, reversible, fence, state, planHash, counts, rowsDone, rowsTotal, addAttempts, epoch } = patch;
-  const { lastError, waitingFor, verifiedAt, horizon } = patch;
+  const { lastError, waitingFor, verifiedAt, horizon, digests } = patch;
   return {
     ...(role !== undefined && { role }),
     ...(reversible !== undefined && { reversible }),
@@ -80,6 +80,7 @@ function columnsOf(patch: ServicePatch): Prisma.JobServiceUpdateInput {
     ...(waitingFor !== undefined && { waitingFor: waitingFor ?? Prisma.DbNull }),
     ...(verifiedAt !== undefined && { verifiedAt: new Date(verifiedAt) }),
     ...(horizon !== undefined && { horizon }),
+    ...(digests !== undefined && { digests: digests.map((digest) => ({ ...digest })) }),
     ...(epoch !== undefined && { epoch }),
   };
 }

@@ -10,7 +10,7 @@ import type {
   ServiceError,
   WaitingFor,
 } from '../protocol/jobs.js';
-import type { FenceKind, LedgerState, SliceWait, TableCount } from '../protocol/participant.js';
+import type { FenceKind, LedgerState, SliceWait, TableCount, TableDigest } from '../protocol/participant.js';
 import type { GateRecords, PivotWaits } from './gate-types.js';
 import type { PortabilityRecords } from './portability-types.js';
 import type { ProofRecords } from './proof-types.js';
@@ -68,6 +68,7 @@ export interface ServicePatch {
   readonly waitingFor?: SliceWait | null;
   readonly verifiedAt?: string;
   readonly horizon?: string | null;
+  readonly digests?: readonly TableDigest[];
   /** Of the run that tells it: what an older run than the last one tells is dropped. */
   readonly epoch?: number;
 }

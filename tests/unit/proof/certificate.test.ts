@@ -116,14 +116,14 @@ describe('what is certified', () => {
   });
 
   it('is also a job with a service that two persons have waived, which it names', () => {
-    const who = { id: 'p1', role: 'operator' };
     const waiver = {
       service: 'suppliers',
+      waiver_id: JOB,
       reason: 'Shut down.',
-      requested: who,
-      requested_at: at(1),
-      approved: { ...who, id: 'p2' },
-      approved_at: at(2),
+      requested_by: 'p1',
+      approved_by: 'p2',
+      phase: 'purge',
+      at: at(2),
     };
     const waived = { ...oneService({ state: 'staged', verifiedAt: null }), waivers: [waiver] };
     const said = certificate.parse(certify(waived, coverage, issue));

@@ -60,6 +60,7 @@ ALTER TABLE "lethe_records"."audit_events"
 -- AlterTable
 ALTER TABLE "lethe_records"."deletion_job_services"
     ADD COLUMN "horizon" TEXT,
+    ADD COLUMN "digests" JSONB NOT NULL DEFAULT '[]',
     ADD COLUMN "purged_at" TIMESTAMPTZ(3);
 
 -- CreateIndex
@@ -153,7 +154,7 @@ END
 $$;
 
 -- Forgets who a pseudonym is. Columns that hold a user's id as it is are named user_id, or end in _by: they get the
--- pseudonym in its place. Null where the user is not known.
+-- pseudonym in its place, and so do texts in JSON that are this id. Null where the user is not known.
 CREATE FUNCTION "lethe_records"."forget_person"("of_user" text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -164,25 +165,36 @@ DECLARE
     changed bigint;
 BEGIN
     FOR place IN
-        SELECT c.table_name, c.column_name, EXISTS (
+        SELECT c.table_name, c.column_name, c.data_type, EXISTS (
             SELECT FROM pg_trigger AS g
             WHERE NOT g.tgisinternal AND g.tgrelid = format('lethe_records.%I', c.table_name)::regclass
         ) AS guarded
         FROM information_schema.columns AS c
         JOIN information_schema.tables AS t USING (table_schema, table_name)
-        WHERE c.table_schema = 'lethe_records' AND t.table_type = 'BASE TABLE' AND c.data_type = 'text'
-            AND (c.column_name = 'user_id' OR c.column_name LIKE '%\_by') AND c.table_name <> 'people'
+        WHERE c.table_schema = 'lethe_records' AND t.table_type = 'BASE TABLE'
+            AND c.table_name NOT IN ('people', 'audit_events') AND (
+                (c.data_type = 'text' AND (c.column_name = 'user_id' OR c.column_name LIKE '%\_by'))
+                OR c.data_type = 'jsonb'
+            )
     LOOP
-        EXECUTE format('SELECT count(*) FROM lethe_records.%I WHERE %I = $1', place.table_name, place.column_name)
-            INTO changed USING of_user;
+        EXECUTE format(
+            CASE place.data_type
+                WHEN 'text' THEN 'SELECT count(*) FROM lethe_records.%I WHERE %I = $1'
+                ELSE 'SELECT count(*) FROM lethe_records.%I WHERE strpos(%I::text, to_json($1)::text) > 0'
+            END, place.table_name, place.column_name) INTO changed USING of_user;
         CONTINUE WHEN changed = 0;
         known := true;
         -- What keeps rows as they are is about what was decided, not about the name of who did.
         IF place.guarded THEN
             EXECUTE format('ALTER TABLE lethe_records.%I DISABLE TRIGGER USER', place.table_name);
         END IF;
-        EXECUTE format('UPDATE lethe_records.%I SET %I = $1 WHERE %I = $2',
-            place.table_name, place.column_name, place.column_name) USING forgotten::text, of_user;
+        EXECUTE format(
+            CASE place.data_type
+                WHEN 'text' THEN 'UPDATE lethe_records.%1$I SET %2$I = $1 WHERE %2$I = $2'
+                ELSE 'UPDATE lethe_records.%1$I
+                    SET %2$I = replace(%2$I::text, to_json($2)::text, to_json($1)::text)::jsonb
+                    WHERE strpos(%2$I::text, to_json($2)::text) > 0'
+            END, place.table_name, place.column_name) USING forgotten::text, of_user;
         IF place.guarded THEN
             EXECUTE format('ALTER TABLE lethe_records.%I ENABLE TRIGGER USER', place.table_name);
         END IF;
@@ -282,4 +294,4 @@ GRANT SELECT, INSERT ON
 TO "lethe_records";
 GRANT SELECT ON "lethe_records"."audit_chains" TO "lethe_records";
 GRANT UPDATE ("signed_length", "signed_hash") ON "lethe_records"."audit_chains" TO "lethe_records";
-GRANT UPDATE ("horizon", "purged_at") ON "lethe_records"."deletion_job_services" TO "lethe_records";
+GRANT UPDATE ("horizon", "digests", "purged_at") ON "lethe_records"."deletion_job_services" TO "lethe_records";
