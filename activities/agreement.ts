@@ -1,11 +1,11 @@
 /** Whether every service could do it, asked before anything is touched; and whether it still can, right before the pivot. */
-import type { JobService, ServiceError } from '../protocol/jobs.js';
+import type { JobService, JobView, ServiceError } from '../protocol/jobs.js';
 import type { DeletionPreview, Finding, Manifest } from '../protocol/participant.js';
 import { Problem } from '../protocol/problems.js';
 import type { Parts } from './dependencies.js';
 import { faultOf, identifier } from './failures.js';
 import { answerOfGate } from './gate.js';
-import { stateOfJob } from './record.js';
+import { registeredFor, stateOfJob } from './record.js';
 import { SHORT_CALL_MS, tryService } from './service-call.js';
 import type {
   CheckedService,
@@ -22,6 +22,14 @@ const MOST_TABLES = 1_000;
 
 export function agreementSteps(parts: Parts) {
   const { records, settings } = parts;
+
+  /** Nobody has asked them, since two persons have waived them: the record says so. */
+  async function noteLeftOut(job: JobView, checked: RecordCheckInput['checked']): Promise<void> {
+    for (const name of registeredFor(parts.services, job)) {
+      if (checked.some(({ service }) => service === name)) continue;
+      await records.useWaiver(job.job_id, name, 'check');
+    }
+  }
 
   return {
     /** One service's preview. That its plan cannot be carried out is an answer, no failure. */
@@ -75,6 +83,7 @@ export function agreementSteps(parts: Parts) {
         })),
         previewHash: complete ? parts.previewHash(job.tenant_id, plans) : null,
       });
+      await noteLeftOut(job, checked);
       const { waitsFor } = answerOfGate(await records.passGate(jobId, 'suspend'), 'suspend', jobId);
       return {
         ...stateOfJob(parts, await records.getJob(jobId)),

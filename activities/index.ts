@@ -13,6 +13,9 @@ import { releaseSteps } from './releases.js';
 import { reversibleSteps } from './reversible.js';
 
 export { createCertificateSigner } from './certificate.js';
+
+import { unlessWaived } from './waived.js';
+
 export type { ActivityDependencies } from './dependencies.js';
 export { settleEndedJob } from './other-job.js';
 export { createTokenGiver } from './tokens.js';
@@ -28,8 +31,7 @@ export function createActivities(dependencies: ActivityDependencies) {
     ...recordSteps(parts),
     ...agreementSteps(parts),
     ...gateSteps(parts),
-    ...reversibleSteps(parts),
-    ...forwardSteps(parts),
+    ...unlessWaived(parts, { ...reversibleSteps(parts), ...forwardSteps(parts) }),
     ...exportSteps(parts),
     ...certificateSteps(parts),
     ...releaseSteps(parts),

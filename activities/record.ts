@@ -34,15 +34,22 @@ export function stateOfJob({ settings, services }: Parts, job: JobView): JobStat
     ...(job.reapplies && { reapplies: true }),
     ...(job.export && { exports: true }),
     ...(job.waivers?.length && { waived: job.waivers.map(({ service }) => service) }),
-    registered: services
-      .map((client) => client.service.name)
-      .filter((name) => job.scope?.includes(name) ?? true),
+    registered: registeredFor(services, job),
     faults: job.services.flatMap((service) => faultKept(service.name, service.last_error)),
     settings: {
       attentionRetryEveryMs: settings.attentionRetryEveryMs,
       heartbeatTimeoutMs: Math.max(3_000, 3 * settings.sliceMs),
     },
   };
+}
+
+/** All that the registry has and the job is about, but for those that were left out at the check. */
+export function registeredFor(services: Parts['services'], job: JobView): string[] {
+  const leftOut = (name: string) =>
+    job.waivers?.some((use) => use.service === name) && !job.services.some((one) => one.name === name);
+  return services
+    .map((client) => client.service.name)
+    .filter((name) => (job.scope?.includes(name) ?? true) && !leftOut(name));
 }
 
 export function recordSteps(parts: Parts) {
@@ -55,12 +62,22 @@ export function recordSteps(parts: Parts) {
     return { ...stateOf(job), heldBy };
   }
 
+  /** Until everything is staged: services that nobody has to ask. */
+  async function withoutWaived(state: JobState, job: JobView): Promise<JobState> {
+    if (job.decision !== null || job.staged_at !== null) return state;
+    const names = state.registered.filter(
+      (name) => !job.services.some((one) => one.name === name && one.stage_requested_at !== null),
+    );
+    const waived = await records.waivedFor(job.job_id, names);
+    return { ...state, registered: state.registered.filter((name) => !waived.includes(name)) };
+  }
+
   return {
     /** What stands in the record; also where the job has ended. The run takes its epoch with it. */
     async readJob({ jobId }: OfJob): Promise<JobState> {
       const job = await records.getJob(jobId);
       if (!hasEnded(job.status)) await parts.order(jobId, 0);
-      return withHeldBy(job);
+      return withoutWaived(await withHeldBy(job), job);
     },
 
     /** Writes where the job stands, unless a later write has come before it. */

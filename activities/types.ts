@@ -117,11 +117,16 @@ export interface ExportInput extends OfJob {
   readonly again: boolean;
 }
 
+/** Answered by a step at a service that was waived. */
+export interface LeftOut {
+  readonly waived: true;
+}
+
 export interface VerifyInput extends StepInput {
   /** Rows that are left are a failure now, no reason to purge once more. */
   readonly mustBeClean: boolean;
 }
-export interface VerifiedService {
+export interface VerifiedService extends Partial<LeftOut> {
   readonly clean: boolean;
   readonly rowsLeft: number;
 }

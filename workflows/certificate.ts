@@ -12,7 +12,7 @@ const PLATFORM = 'the platform';
 /** Tried until it is signed and stored: nothing that was verified is lost meanwhile. */
 export async function certify(saga: Saga): Promise<DeletionCompleted> {
   saga.show({ status: 'in_progress', phase: 'certificate', waitingFor: null, outcome: null });
-  const outcome = outcomeOf('completed', saga.known.services.length, []);
+  const outcome = outcomeOf('completed', { services: saga.known.services, waived: saga.waived }, []);
   await new Insistence(saga, 'in_progress').at(PLATFORM, async () => {
     const input = { jobId: saga.jobId, number: saga.nextNumber(), outcome };
     saga.learn(await certifying.completeJob(input));

@@ -25,7 +25,7 @@ export async function end(saga: Saga): Promise<DeletionCompleted> {
   const status: EndedStatus = completed ? 'completed' : endOf(saga.decided?.cause ?? null, touched);
   // A run that began after the decision knows the reasons from the record alone.
   const faults = saga.faults.length > 0 ? saga.faults : kept;
-  const outcome = outcomeOf(status, services.length, faults);
+  const outcome = outcomeOf(status, { services, waived: saga.waived }, faults);
   const input = { jobId: saga.jobId, number: saga.nextNumber(), status, outcome };
   showFailedServices(status === 'completed' || status === 'cancelled' ? [] : faults);
   return close(saga, saga.learn(await records.endJob(input)));
@@ -37,7 +37,11 @@ export async function close(saga: Saga, job: JobState): Promise<DeletionComplete
   if (status === null) throw new Error('The job has not ended.');
   showStatus(status);
   saga.see({ status, phase: 'ended', waiting_for: null, attention: [] });
-  const outcome = outcomeOf(status, job.services.length, saga.faults.length > 0 ? saga.faults : job.faults);
+  const outcome = outcomeOf(
+    status,
+    { ...job, waived: saga.waived },
+    saga.faults.length > 0 ? saga.faults : job.faults,
+  );
   return closeAs(saga, status, outcome);
 }
 

@@ -15,7 +15,11 @@ export async function compensate(saga: Saga): Promise<void> {
   const { reversible, directory } = participantsOf(saga.known);
   await insistence.everywhere(
     reversible.filter((service) => touched.includes(service)),
-    (service) => atService.restoreService.executeWithOptions(saga.about(service), saga.input(service)),
+    async (service) =>
+      saga.notice(
+        service,
+        await atService.restoreService.executeWithOptions(saga.about(service), saga.input(service)),
+      ),
   );
   if (directory === null || !touched.includes(directory)) return;
   await insistence.at(directory, (service) =>

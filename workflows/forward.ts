@@ -36,6 +36,7 @@ async function verifyAt(saga: Saga, service: string): Promise<void> {
     const found = await atService.verifyService.executeWithOptions(saga.about(service), [
       { ...input, mustBeClean: last },
     ]);
+    saga.notice(service, found);
     if (found.clean) return;
     await purgeAt(saga, service);
   }

@@ -10,7 +10,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { DecisionState, Fault, JobState } from '../activities/types.js';
+import type { DecisionState, Fault, JobState, LeftOut } from '../activities/types.js';
 import type { AbortCause, JobPhase, JobStatus, WaitingFor } from '../protocol/jobs.js';
 import { type DeleteTenantInput, QUERY_STATUS, UPDATE_WAKE, type WakeUpdate } from '../protocol/workflow.js';
 import { DecisionStands, faultIn, meaningOf } from './errors.js';
@@ -33,6 +33,8 @@ export class Saga {
   readonly jobId: string;
   /** Why it goes back. */
   readonly faults: Fault[] = [];
+  /** Services that steps of this run were left out at. */
+  private readonly leftOut = new Set<string>();
 
   private job: JobState | null = null;
   private standing: DecisionState | null = null;
@@ -79,6 +81,16 @@ export class Saga {
   /** What this run has heard of the decision, which it follows. */
   get decided(): DecisionState | null {
     return this.standing;
+  }
+
+  /** Services that the job went on without, as far as this run knows. */
+  get waived(): readonly string[] {
+    return [...new Set([...(this.known.waived ?? []), ...this.leftOut])].sort();
+  }
+
+  /** The answer of a step, which may be that it was left out. */
+  notice(service: string, answer: unknown): void {
+    if ((answer as Partial<LeftOut> | null | undefined)?.waived) this.leftOut.add(service);
   }
 
   get cancelRequested(): boolean {

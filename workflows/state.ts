@@ -38,17 +38,25 @@ export function endOf(cause: AbortCause | null, touched: boolean): Exclude<Ended
   return cause === 'refusal' && !touched ? 'refused' : 'compensated';
 }
 
-export function outcomeOf(status: EndedStatus, services: number, faults: readonly Fault[]): string {
+export function outcomeOf(
+  status: EndedStatus,
+  { services, waived = [] }: Pick<JobState, 'services' | 'waived'>,
+  faults: readonly Fault[],
+): string {
+  const without =
+    waived.length === 0 ? '' : ` Nobody knows what is left at ${waived.join(', ')}, which was waived.`;
   const because = faults.length > 0 ? ` ${describeFaults(faults)}.` : '';
   switch (status) {
     case 'completed':
-      return `All ${services} services have deleted the tenant's rows, and nothing is left.`;
+      return without === ''
+        ? `All ${services.length} services have deleted the tenant's rows, and nothing is left.`
+        : `The other services have deleted the tenant's rows, and nothing is left there.${without}`;
     case 'cancelled':
-      return 'Cancelled before the point of no return; every row is back.';
+      return `Cancelled before the point of no return; every row is back.${without}`;
     case 'refused':
       return `Nothing was touched, since it could not work.${because}`;
     case 'compensated':
-      return `It failed, and every row is back.${because}`;
+      return `It failed, and every row is back.${because}${without}`;
   }
 }
 
