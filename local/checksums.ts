@@ -65,7 +65,8 @@ async function checksumOf(
   const tenant = only ?? except;
   const owned = tenant === undefined ? null : table.condition('t', '$1');
   const nobodys = only === undefined ? 'true' : 'false';
-  const theirs = only === undefined ? `(${owned}) IS NOT TRUE` : owned;
+  // A row that is nobody's any more, since it was anonymized, is neither the tenant's nor anybody else's.
+  const theirs = only === undefined ? `(${owned}) IS FALSE` : owned;
   const { rows } = await client.query<TableChecksum>(
     `SELECT count(*)::int AS rows,
        coalesce(sum(('x' || left(md5(t::text), 16))::bit(64)::bigint), 0)::text AS checksum

@@ -12,7 +12,11 @@ export const forecasting: Declaration = {
     'forecasting.forecast_factors': { action: 'delete' },
     'forecasting.forecast_adjustments': { action: 'delete' },
     'forecasting.adjustment_votes': { action: 'delete' },
-    'forecasting.performance_metrics': { action: 'delete' },
+    // How good each algorithm was, over all bakeries: whose figures they were does not matter.
+    'forecasting.performance_metrics': {
+      action: 'anonymize',
+      columns: { tenant_id: { becomes: 'null' }, forecast_id: { becomes: 'null' } },
+    },
     'forecasting.prediction_cache': { action: 'delete' },
   },
 };

@@ -16,5 +16,22 @@ export const orders: Declaration = {
     'orders.order_item_options': { action: 'delete' },
     'orders.order_payments': { action: 'delete' },
     'orders.order_feedback': { action: 'delete' },
+    // With the order, the customer and whatever else they refer to.
+    'orders.invoices': {
+      action: 'retain',
+      retention: {
+        period: 'P10Y',
+        from: { column: 'issued_on', endOf: 'calendar_year' },
+        ground: 'Tax law: invoices are kept for ten years',
+      },
+    },
+    'orders.invoice_lines': {
+      action: 'retain',
+      retention: {
+        period: 'P10Y',
+        from: { column: 'supplied_on', endOf: 'calendar_year' },
+        ground: 'Tax law: invoices are kept for ten years',
+      },
+    },
   },
 };

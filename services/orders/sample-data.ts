@@ -8,6 +8,7 @@ const RECURRING = 'orders.recurring_orders';
 const ORDERS = 'orders.orders';
 const HISTORY = 'orders.order_status_history';
 const ITEMS = 'orders.order_items';
+const INVOICES = 'orders.invoices';
 
 const STATUSES = ['placed', 'confirmed', 'in_production', 'ready', 'delivered', 'cancelled'];
 const OPTIONS = ['slicing', 'writing', 'packaging', 'filling', 'size', 'candles'];
@@ -151,6 +152,36 @@ export const orders: ServiceSample = {
         provider_response: (row) =>
           row.unlessEvery(3, () => `{"approved": true, "code": ${row.int(100, 999)}}`),
         paid_at: (row) => new Date(row.timeOf(ORDERS, row.parent(ORDERS)) + minutes(row.int(1, 600))),
+      },
+    },
+    {
+      name: INVOICES,
+      size: { share: 4, atMost: (rowsOf) => rowsOf(ORDERS) },
+      columns: {
+        id: (row) => row.id,
+        tenant_id: (row) => row.tenantId,
+        order_id: (row) => row.parentId(ORDERS),
+        customer_id: (row) => row.idOf(CUSTOMERS, row.tenant.parentOf(ORDERS, row.parent(ORDERS), CUSTOMERS)),
+        invoice_number: (row) => `R-${String(row.index + 1).padStart(6, '0')}`,
+        status: (row) => row.pick(['issued', 'paid', 'paid', 'paid', 'reversed']),
+        issued_on: (row) => dayOf(row.timeOf(ORDERS, row.parent(ORDERS)) + days(1)),
+        recipient: (row) =>
+          JSON.stringify({ name: row.pick(row.pools.people), street: row.pick(row.pools.streets) }),
+        net_amount: (row) => row.decimal(3, 180, 2),
+        tax_amount: (row) => row.decimal(0.1, 18, 2),
+      },
+    },
+    {
+      name: 'orders.invoice_lines',
+      size: { share: 7 },
+      columns: {
+        invoice_id: (row) => row.parentId(INVOICES),
+        line_number: (row) => row.sibling(INVOICES) + 1,
+        supplied_on: (row) => dayOf(row.time),
+        description: (row) => row.product.name,
+        quantity: (row) => row.int(1, 12),
+        unit_price: (row) => row.product.price.toFixed(2),
+        tax_rate: (row) => row.pick(['0.0400', '0.1000', '0.2100']),
       },
     },
     {

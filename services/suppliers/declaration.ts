@@ -15,7 +15,15 @@ export const suppliers: Declaration = {
     'suppliers.supplier_orders': { action: 'delete' },
     'suppliers.supplier_order_items': { action: 'delete' },
     'suppliers.supplier_delivery_items': { action: 'delete' },
-    'suppliers.supplier_payments': { action: 'delete' },
+    // With the order that was paid for, and its supplier.
+    'suppliers.supplier_payments': {
+      action: 'retain',
+      retention: {
+        period: 'P10Y',
+        from: { column: 'paid_at', endOf: 'calendar_year' },
+        ground: 'Tax law: records of payments are kept for ten years',
+      },
+    },
     'suppliers.supplier_documents': { action: 'delete' },
   },
   references: {

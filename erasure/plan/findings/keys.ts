@@ -143,6 +143,9 @@ function hasIndex(child: CatalogTable, key: ForeignKey): boolean {
 
 /** A key of a table whose rows stay, into one whose rows go. */
 function fromRowsThatStay({ key, child, parent }: Tied, found: Found): PlanFinding[] {
+  const rules = found.tables.find(({ table }) => table.oid === child.oid)?.rules ?? {};
+  // Of rows that are anonymized a rule does it, and says so.
+  if (key.childColumns.some((column) => rules[column] && rules[column].becomes !== 'keep')) return [];
   if (found.references.some((one) => one.key === key)) {
     return [
       finding('info', {

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { retainedSchema, retains } from '../../../erasure/install/retained-sql.js';
 import { migrationOwners } from '../../../prisma/migrate.js';
 import { declarations } from '../../../services/registry.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
@@ -66,7 +67,11 @@ describe('the role of each owner', () => {
           AND has_schema_privilege($1, oid, 'USAGE, CREATE') ORDER BY 1`,
       [role],
     );
-    expect(reachable).toEqual(name === 'lethe' ? ['lethe_records'] : [`lethe_${name}`, name].sort());
+    const declaration = declarations.find((one) => one.name === name);
+    const retained = declaration && retains(declaration) ? [retainedSchema(declaration)] : [];
+    expect(reachable).toEqual(
+      name === 'lethe' ? ['lethe_records'] : [`lethe_${name}`, name, ...retained].sort(),
+    );
   });
 
   it.each(owners)('$role owns nothing, and is no more than a login', async ({ role }) => {
@@ -97,6 +102,13 @@ describe('the role of each owner', () => {
   });
 });
 
+const RIGHTS = {
+  delete: 'SELECT INSERT UPDATE DELETE',
+  retain: 'SELECT INSERT UPDATE DELETE',
+  anonymize: 'SELECT UPDATE',
+  keep: 'SELECT',
+} as const;
+
 describe('the role of a service', () => {
   it.each(declarations)(
     'of $name may write what is erased, read what stays, and touch no more',
@@ -106,9 +118,11 @@ describe('the role of a service', () => {
         [`lethe_${name}.deletion_ledger`]: 'SELECT INSERT UPDATE',
         [`lethe_${name}.tenant_tombstones`]: 'SELECT INSERT DELETE',
       };
+      // What is retained it may add to, and not read.
+      if (retains(declaration)) expected[`${retainedSchema(declaration)}.retained_rows`] = 'INSERT';
       for (const [table, { action }] of Object.entries(tables)) {
         for (const relation of await withPartitions(table)) {
-          expected[relation] = action === 'delete' ? 'SELECT INSERT UPDATE DELETE' : 'SELECT';
+          expected[relation] = RIGHTS[action];
         }
       }
       expect(await tablePrivileges(`lethe_${name}`)).toEqual(expected);

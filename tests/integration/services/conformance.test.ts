@@ -175,6 +175,40 @@ describe('one call', () => {
     expect(differingTables(await fixture.checksums({ only: neighbour }), untouched)).toEqual([]);
   });
 
+  it('leaves what the law wants kept where it is counted for an auditor, and erases nothing before its date', async () => {
+    const tenant = await fixture.tenant();
+    const { client } = fixture.service;
+    const params = { tenant_id: tenant.id };
+    await client.call('deleteNow', { params, query: { job_id: tenant.job } });
+    const page = await client.call('retained', { params: {}, query: { tenant_id: tenant.id } });
+    expect(page.entries.map(({ table, why, rows, last_due_at }) => [table, why, rows, last_due_at])).toEqual(
+      [
+        ['orders.customer_addresses', 'referred_to', 1],
+        ['orders.customers', 'referred_to', 1],
+        ['orders.invoice_lines', 'policy', 1],
+        ['orders.invoices', 'policy', 1],
+        ['orders.order_status_history', 'referred_to', 1],
+        ['orders.orders', 'referred_to', 1],
+        ['orders.recurring_orders', 'referred_to', 1],
+      ].map((one) => [...one, '2036-01-01T00:00:00.000Z']),
+    );
+    const counts = async () =>
+      (await client.call('verification', { params, query: { job_id: tenant.job } })).tables.find(
+        ({ table }) => table === 'orders.invoices',
+      );
+    expect(await counts()).toMatchObject({ live_rows: 0, archived_rows: 0, retained: 1 });
+    const erase = { run_id: randomUUID(), before: new Date().toISOString() };
+    expect(await client.call('eraseDue', { params: {}, body: erase })).toMatchObject({
+      erased: [],
+      more: false,
+    });
+    // The service's own role cannot show what it has put there.
+    const shown = await fixture.service.ask('GET', '/retained/export', { token: { action: 'retained' } });
+    expect([shown.status, shown.body?.code]).toEqual([409, 'privilege_missing']);
+    const other = await fixture.service.ask('GET', '/retained', { token: { action: 'manifest' } });
+    expect([other.status, other.body?.code]).toEqual([403, 'forbidden']);
+  });
+
   it('names tenant and job as they were asked for', async () => {
     const tenant = await fixture.tenant();
     const shouted = { id: tenant.id.toUpperCase(), job: tenant.job.toUpperCase() };

@@ -41,6 +41,8 @@ export const ROWS: Readonly<Record<string, number>> = {
   'orders.order_item_options': 1,
   'orders.order_payments': 1,
   'orders.order_feedback': 0,
+  'orders.invoices': 1,
+  'orders.invoice_lines': 1,
 };
 
 /** `$1` the tenant. What refers back is closed last, as an application would. */
@@ -59,12 +61,18 @@ WITH customer AS (
   INSERT INTO orders.orders (id, tenant_id, customer_id, delivery_address_id, recurring_order_id, order_number, channel,
     placed_at, placed_from, due_on, net_amount, tax_amount)
   SELECT gen_random_uuid(), $1, customer.id, (SELECT id FROM address), (SELECT id FROM recurring),
-    row_number() OVER ()::text, 'web', now(), '10.0.0.1', current_date, 10, 1 FROM customer RETURNING id
+    row_number() OVER ()::text, 'web', now(), '10.0.0.1', current_date, 10, 1 FROM customer RETURNING id, customer_id
 ), history AS (
   INSERT INTO orders.order_status_history (order_id, status, changed_at) SELECT id, 'placed', now() FROM placed
 ), item AS (
   INSERT INTO orders.order_items (order_id, line_number, product_id, product_name, quantity, unit_price, tax_rate)
   SELECT id, 1, gen_random_uuid(), 'Bread', 2, 5, 0.1 FROM placed
+), invoice AS (
+  INSERT INTO orders.invoices (id, tenant_id, order_id, customer_id, invoice_number, issued_on, recipient, net_amount, tax_amount)
+  SELECT gen_random_uuid(), $1, id, customer_id, 'R-1', '2025-03-04', '{"name": "Customer"}', 10, 1 FROM placed LIMIT 1 RETURNING id
+), line AS (
+  INSERT INTO orders.invoice_lines (invoice_id, line_number, supplied_on, description, quantity, unit_price, tax_rate)
+  SELECT id, 1, '2025-03-03', 'Bread', 2, 5, 0.1 FROM invoice
 ), option AS (
   INSERT INTO orders.order_item_options (order_id, line_number, "optionCode", value)
   SELECT id, 1, 'cut', 'thin' FROM placed LIMIT 1

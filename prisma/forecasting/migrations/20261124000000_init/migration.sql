@@ -77,7 +77,7 @@ CREATE TABLE "forecasting"."adjustment_votes" (
 -- CreateTable
 CREATE TABLE "forecasting"."performance_metrics" (
     "id" BIGINT GENERATED ALWAYS AS IDENTITY,
-    "tenant_id" UUID NOT NULL,
+    "tenant_id" UUID,
     "forecast_id" UUID,
     "algorithm" "forecasting"."forecast_algorithm" NOT NULL,
     "measured_on" DATE NOT NULL,

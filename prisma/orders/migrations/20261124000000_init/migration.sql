@@ -16,6 +16,9 @@ CREATE TYPE "orders"."order_status" AS ENUM ('placed', 'confirmed', 'in_producti
 -- CreateEnum
 CREATE TYPE "orders"."payment_method" AS ENUM ('cash', 'card', 'transfer', 'invoice');
 
+-- CreateEnum
+CREATE TYPE "orders"."invoice_status" AS ENUM ('issued', 'paid', 'reversed');
+
 -- CreateTable
 CREATE TABLE "orders"."customers" (
     "id" UUID NOT NULL,
@@ -153,6 +156,38 @@ CREATE TABLE "orders"."order_feedback" (
     CONSTRAINT "order_feedback_pkey" PRIMARY KEY ("order_id")
 );
 
+-- CreateTable
+CREATE TABLE "orders"."invoices" (
+    "id" UUID NOT NULL,
+    "tenant_id" UUID NOT NULL,
+    "order_id" UUID NOT NULL,
+    "customer_id" UUID NOT NULL,
+    "invoice_number" TEXT NOT NULL,
+    "status" "orders"."invoice_status" NOT NULL DEFAULT 'issued',
+    "issued_on" DATE NOT NULL,
+    "recipient" JSONB NOT NULL,
+    "net_amount" DECIMAL(12,2) NOT NULL,
+    "tax_amount" DECIMAL(12,2) NOT NULL,
+    "gross_amount" DECIMAL(12,2) GENERATED ALWAYS AS ("net_amount" + "tax_amount") STORED,
+    "currency" CHAR(3) NOT NULL DEFAULT 'EUR',
+
+    CONSTRAINT "invoices_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "orders"."invoice_lines" (
+    "invoice_id" UUID NOT NULL,
+    "line_number" SMALLINT NOT NULL,
+    "supplied_on" DATE NOT NULL,
+    "description" TEXT NOT NULL,
+    "quantity" DECIMAL(10,3) NOT NULL,
+    "unit_price" DECIMAL(10,2) NOT NULL,
+    "tax_rate" DECIMAL(5,4) NOT NULL,
+    "line_total" DECIMAL(12,2) GENERATED ALWAYS AS (round("quantity" * "unit_price", 2)) STORED,
+
+    CONSTRAINT "invoice_lines_pkey" PRIMARY KEY ("invoice_id","line_number")
+);
+
 -- CreateIndex
 CREATE UNIQUE INDEX "customers_tenant_id_customer_number_key" ON "orders"."customers"("tenant_id", "customer_number");
 
@@ -192,6 +227,15 @@ CREATE INDEX "order_payments_tenant_id_paid_at_idx" ON "orders"."order_payments"
 -- CreateIndex
 CREATE INDEX "order_payments_order_id_idx" ON "orders"."order_payments"("order_id");
 
+-- CreateIndex
+CREATE INDEX "invoices_order_id_idx" ON "orders"."invoices"("order_id");
+
+-- CreateIndex
+CREATE INDEX "invoices_customer_id_idx" ON "orders"."invoices"("customer_id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "invoices_tenant_id_invoice_number_key" ON "orders"."invoices"("tenant_id", "invoice_number");
+
 -- AddForeignKey
 ALTER TABLE "orders"."customer_addresses" ADD CONSTRAINT "customer_addresses_customer_id_fkey" FOREIGN KEY ("customer_id") REFERENCES "orders"."customers"("id") ON DELETE CASCADE ON UPDATE NO ACTION;
 
@@ -224,6 +268,15 @@ ALTER TABLE "orders"."order_payments" ADD CONSTRAINT "order_payments_order_id_fk
 
 -- AddForeignKey
 ALTER TABLE "orders"."order_feedback" ADD CONSTRAINT "order_feedback_order_id_fkey" FOREIGN KEY ("order_id") REFERENCES "orders"."orders"("id") ON DELETE CASCADE ON UPDATE NO ACTION;
+
+-- AddForeignKey
+ALTER TABLE "orders"."invoices" ADD CONSTRAINT "invoices_order_id_fkey" FOREIGN KEY ("order_id") REFERENCES "orders"."orders"("id") ON DELETE RESTRICT ON UPDATE NO ACTION;
+
+-- AddForeignKey
+ALTER TABLE "orders"."invoices" ADD CONSTRAINT "invoices_customer_id_fkey" FOREIGN KEY ("customer_id") REFERENCES "orders"."customers"("id") ON DELETE RESTRICT ON UPDATE NO ACTION;
+
+-- AddForeignKey
+ALTER TABLE "orders"."invoice_lines" ADD CONSTRAINT "invoice_lines_invoice_id_fkey" FOREIGN KEY ("invoice_id") REFERENCES "orders"."invoices"("id") ON DELETE CASCADE ON UPDATE NO ACTION;
 
 ALTER TABLE "orders"."order_items" ADD CONSTRAINT "order_items_line_number_check" CHECK ("line_number" > 0);
 

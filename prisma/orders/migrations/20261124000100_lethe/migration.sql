@@ -135,7 +135,7 @@ DECLARE
 BEGIN
     -- Behind one open writer a waiting CREATE TRIGGER stops every later insert: rather fail, and be run again.
     PERFORM set_config('lock_timeout', '2s', true);
-    FOREACH declared IN ARRAY ARRAY['orders.customer_addresses', 'orders.customers', 'orders.order_feedback', 'orders.order_item_options', 'orders.order_items', 'orders.order_payments', 'orders.order_status_history', 'orders.orders', 'orders.recurring_orders']::text[] LOOP
+    FOREACH declared IN ARRAY ARRAY['orders.customer_addresses', 'orders.customers', 'orders.invoice_lines', 'orders.invoices', 'orders.order_feedback', 'orders.order_item_options', 'orders.order_items', 'orders.order_payments', 'orders.order_status_history', 'orders.orders', 'orders.recurring_orders']::text[] LOOP
         IF to_regclass(declared) IS NULL THEN
             RAISE EXCEPTION 'Table % of the declaration does not exist', declared;
         END IF;
@@ -157,11 +157,12 @@ DECLARE
     member regclass;
     rights text;
 BEGIN
-    FOR declared IN SELECT * FROM (VALUES ('orders.customer_addresses', 'delete'), ('orders.customers', 'delete'), ('orders.order_feedback', 'delete'), ('orders.order_item_options', 'delete'), ('orders.order_items', 'delete'), ('orders.order_payments', 'delete'), ('orders.order_status_history', 'delete'), ('orders.orders', 'delete'), ('orders.recurring_orders', 'delete')) AS d(name, action) LOOP
+    FOR declared IN SELECT * FROM (VALUES ('orders.customer_addresses', 'delete'), ('orders.customers', 'delete'), ('orders.invoice_lines', 'retain'), ('orders.invoices', 'retain'), ('orders.order_feedback', 'delete'), ('orders.order_item_options', 'delete'), ('orders.order_items', 'delete'), ('orders.order_payments', 'delete'), ('orders.order_status_history', 'delete'), ('orders.orders', 'delete'), ('orders.recurring_orders', 'delete')) AS d(name, action) LOOP
         IF to_regclass(declared.name) IS NULL THEN
             RAISE EXCEPTION 'Table % of the declaration does not exist', declared.name;
         END IF;
-        rights := CASE declared.action WHEN 'delete' THEN 'SELECT, INSERT, UPDATE, DELETE' ELSE 'SELECT' END;
+        rights := CASE declared.action WHEN 'keep' THEN 'SELECT' WHEN 'anonymize' THEN 'SELECT, UPDATE'
+                                       ELSE 'SELECT, INSERT, UPDATE, DELETE' END;
         FOR member IN WITH RECURSIVE tree(oid) AS (
         SELECT (to_regclass(declared.name))::oid
          UNION
@@ -188,7 +189,7 @@ BEGIN
         LOOP
             CONTINUE WHEN NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                                        WHERE c.oid = tied.other AND n.nspname = ANY (ARRAY['orders']::text[]));
-            rights := CASE WHEN declared.action = 'delete' AND NOT tied.refers AND tied.nulled
+            rights := CASE WHEN declared.action IN ('delete', 'retain') AND NOT tied.refers AND tied.nulled
                            THEN 'SELECT, UPDATE' ELSE 'SELECT' END;
             FOR member IN WITH RECURSIVE tree(oid) AS (
         SELECT (tied.other)::oid
@@ -215,7 +216,7 @@ BEGIN
     -- The tables that rows are erased from, and what reads them.
     IF NOT EXISTS (
         WITH RECURSIVE reader(oid) AS (
-            SELECT tree.relation::oid FROM unnest(ARRAY['orders.customer_addresses', 'orders.customers', 'orders.order_feedback', 'orders.order_item_options', 'orders.order_items', 'orders.order_payments', 'orders.order_status_history', 'orders.orders', 'orders.recurring_orders']::text[]) AS d(name)
+            SELECT tree.relation::oid FROM unnest(ARRAY['orders.customer_addresses', 'orders.customers', 'orders.invoice_lines', 'orders.invoices', 'orders.order_feedback', 'orders.order_item_options', 'orders.order_items', 'orders.order_payments', 'orders.order_status_history', 'orders.orders', 'orders.recurring_orders']::text[]) AS d(name)
              CROSS JOIN LATERAL (WITH RECURSIVE tree(oid) AS (
         SELECT (to_regclass(d.name))::oid
          UNION
@@ -260,3 +261,115 @@ END
 $lethe$;
 REVOKE ALL ON FUNCTION "lethe_orders"."refresh_after_erasure"(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION "lethe_orders"."refresh_after_erasure"(regclass) TO "lethe_orders";
+
+-- Rows that have to be retained. They belong to a role that nobody logs in as. Lethe's own role puts them in, counts
+-- them and erases what is due, and cannot read them; lethe_orders_retained, where it exists, reads them for an auditor.
+DO $lethe$
+BEGIN
+    -- Roles are the cluster's: another database may have made it, even at this very moment.
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'lethe_orders_retained_owner') THEN
+        CREATE ROLE "lethe_orders_retained_owner" NOLOGIN;
+    END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+    NULL;
+END
+$lethe$;
+CREATE SCHEMA IF NOT EXISTS "lethe_orders_retained";
+REVOKE ALL ON SCHEMA "lethe_orders_retained" FROM PUBLIC;
+
+CREATE TABLE IF NOT EXISTS "lethe_orders_retained"."retained_rows" (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    table_name text NOT NULL,
+    why text NOT NULL CHECK (why IN ('policy', 'referred_to')),
+    ground text NOT NULL,
+    period text NOT NULL,
+    retain_until timestamptz NOT NULL,
+    retained_at timestamptz NOT NULL DEFAULT now(),
+    content jsonb NOT NULL,
+    types jsonb NOT NULL
+);
+COMMENT ON TABLE "lethe_orders_retained"."retained_rows" IS 'Rows of erased tenants that have to be retained: each column''s value as text, its type beside.';
+CREATE INDEX IF NOT EXISTS retained_rows_due ON "lethe_orders_retained"."retained_rows" (retain_until);
+CREATE INDEX IF NOT EXISTS retained_rows_of ON "lethe_orders_retained"."retained_rows" (tenant_id, job_id, table_name);
+
+CREATE TABLE IF NOT EXISTS "lethe_orders_retained"."retained_erasures" (
+    run_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    table_name text NOT NULL,
+    ground text NOT NULL,
+    rows bigint NOT NULL,
+    erased_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (run_id, tenant_id, job_id, table_name, ground)
+);
+COMMENT ON TABLE "lethe_orders_retained"."retained_erasures" IS 'What was erased when it was due, by the run that did it: a lost answer can be had again.';
+
+-- Counts, in order of tenant, job and table, after the place that is given. No content.
+CREATE OR REPLACE FUNCTION "lethe_orders_retained"."retained_summary"(of_tenant text, after_place text[], most int)
+    RETURNS TABLE (tenant_id text, job_id text, table_name text, why text, ground text, period text, rows bigint,
+                   first_due timestamptz, last_due timestamptz, retained_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $lethe$
+SELECT g.* FROM (
+        SELECT r.tenant_id::text AS tenant_id, r.job_id::text AS job_id, r.table_name, r.why, r.ground, r.period,
+               count(*) AS rows, min(r.retain_until) AS first_due, max(r.retain_until) AS last_due,
+               min(r.retained_at) AS retained_at
+          FROM "lethe_orders_retained"."retained_rows" r WHERE of_tenant IS NULL OR r.tenant_id = of_tenant::uuid
+         GROUP BY r.tenant_id, r.job_id, r.table_name, r.why, r.ground, r.period) g
+     WHERE after_place IS NULL
+        OR ARRAY[g.tenant_id, g.job_id, g.table_name, g.why, g.ground, g.period] COLLATE "C" > after_place
+     ORDER BY ARRAY[g.tenant_id, g.job_id, g.table_name, g.why, g.ground, g.period] COLLATE "C" LIMIT most
+$lethe$;
+
+-- Erases at most so many rows whose date has come, whatever date is asked for. The same run again goes on, and gives
+-- what it has erased in all.
+CREATE OR REPLACE FUNCTION "lethe_orders_retained"."erase_due"(run uuid, due_by timestamptz, except_tenants text[], except_jobs uuid[], most int)
+    RETURNS TABLE (kind text, tenant_id text, job_id text, table_name text, ground text, rows bigint)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $lethe$
+#variable_conflict use_column
+DECLARE
+    latest timestamptz := least(due_by, now());
+    gone bigint;
+BEGIN
+    WITH due AS (
+        SELECT r.id FROM "lethe_orders_retained"."retained_rows" r
+         WHERE r.retain_until <= latest AND r.tenant_id::text <> ALL (except_tenants) AND r.job_id <> ALL (except_jobs)
+         ORDER BY r.retain_until, r.id LIMIT most FOR UPDATE SKIP LOCKED
+    ), erased AS (
+        DELETE FROM "lethe_orders_retained"."retained_rows" r USING due WHERE r.id = due.id
+        RETURNING r.tenant_id, r.job_id, r.table_name, r.ground
+    ), counted AS (
+        SELECT e.tenant_id, e.job_id, e.table_name, e.ground, count(*) AS rows FROM erased e GROUP BY 1, 2, 3, 4
+    ), noted AS (
+        INSERT INTO "lethe_orders_retained"."retained_erasures" AS l (run_id, tenant_id, job_id, table_name, ground, rows)
+        SELECT run, c.tenant_id, c.job_id, c.table_name, c.ground, c.rows FROM counted c
+        ON CONFLICT (run_id, tenant_id, job_id, table_name, ground) DO UPDATE SET rows = l.rows + excluded.rows
+    ) SELECT COALESCE(sum(c.rows), 0) INTO gone FROM counted c;
+    RETURN QUERY SELECT 'erased'::text, l.tenant_id::text, l.job_id::text, l.table_name, l.ground, l.rows
+      FROM "lethe_orders_retained"."retained_erasures" l WHERE l.run_id = run ORDER BY 2, 3, 4, 5;
+    RETURN QUERY SELECT 'held'::text, NULL::text, NULL::text, NULL::text, NULL::text, count(*) FROM "lethe_orders_retained"."retained_rows" r
+     WHERE r.retain_until <= latest AND (r.tenant_id::text = ANY (except_tenants) OR r.job_id = ANY (except_jobs));
+    RETURN QUERY SELECT 'batch'::text, NULL::text, NULL::text, NULL::text, NULL::text, gone;
+END
+$lethe$;
+
+ALTER SCHEMA "lethe_orders_retained" OWNER TO "lethe_orders_retained_owner";
+ALTER TABLE "lethe_orders_retained"."retained_rows" OWNER TO "lethe_orders_retained_owner";
+ALTER TABLE "lethe_orders_retained"."retained_erasures" OWNER TO "lethe_orders_retained_owner";
+ALTER FUNCTION "lethe_orders_retained"."retained_summary"(text, text[], int) OWNER TO "lethe_orders_retained_owner";
+ALTER FUNCTION "lethe_orders_retained"."erase_due"(uuid, timestamptz, text[], uuid[], int) OWNER TO "lethe_orders_retained_owner";
+REVOKE ALL ON FUNCTION "lethe_orders_retained"."retained_summary"(text, text[], int), "lethe_orders_retained"."erase_due"(uuid, timestamptz, text[], uuid[], int) FROM PUBLIC;
+GRANT USAGE ON SCHEMA "lethe_orders_retained" TO "lethe_orders";
+GRANT INSERT ON "lethe_orders_retained"."retained_rows" TO "lethe_orders";
+GRANT EXECUTE ON FUNCTION "lethe_orders_retained"."retained_summary"(text, text[], int), "lethe_orders_retained"."erase_due"(uuid, timestamptz, text[], uuid[], int) TO "lethe_orders";
+DO $lethe$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'lethe_orders_retained') THEN
+        GRANT USAGE ON SCHEMA "lethe_orders_retained" TO "lethe_orders_retained";
+        GRANT SELECT ON "lethe_orders_retained"."retained_rows" TO "lethe_orders_retained";
+    END IF;
+END
+$lethe$;

@@ -161,7 +161,8 @@ BEGIN
         IF to_regclass(declared.name) IS NULL THEN
             RAISE EXCEPTION 'Table % of the declaration does not exist', declared.name;
         END IF;
-        rights := CASE declared.action WHEN 'delete' THEN 'SELECT, INSERT, UPDATE, DELETE' ELSE 'SELECT' END;
+        rights := CASE declared.action WHEN 'keep' THEN 'SELECT' WHEN 'anonymize' THEN 'SELECT, UPDATE'
+                                       ELSE 'SELECT, INSERT, UPDATE, DELETE' END;
         FOR member IN WITH RECURSIVE tree(oid) AS (
         SELECT (to_regclass(declared.name))::oid
          UNION
@@ -188,7 +189,7 @@ BEGIN
         LOOP
             CONTINUE WHEN NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                                        WHERE c.oid = tied.other AND n.nspname = ANY (ARRAY['production']::text[]));
-            rights := CASE WHEN declared.action = 'delete' AND NOT tied.refers AND tied.nulled
+            rights := CASE WHEN declared.action IN ('delete', 'retain') AND NOT tied.refers AND tied.nulled
                            THEN 'SELECT, UPDATE' ELSE 'SELECT' END;
             FOR member IN WITH RECURSIVE tree(oid) AS (
         SELECT (tied.other)::oid
