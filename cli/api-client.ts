@@ -43,6 +43,8 @@ export interface ApiClient {
     path: string,
     body?: unknown,
   ): Promise<z.output<S>>;
+  /** The bytes of an answer, as they come. Throws as `call` does. */
+  download(path: string, accept: string): Promise<AsyncIterable<Uint8Array>>;
   close(): Promise<void>;
 }
 
@@ -86,17 +88,21 @@ export function createApiClient(options: {
 
   return {
     apiUrl: base,
+    async download(path, accept) {
+      const response = await request(`${base}${path}`, {
+        method: 'GET',
+        dispatcher: agent,
+        headers: { accept, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+      }).catch((error: unknown) => {
+        throw new ApiUnreachable(base, error);
+      });
+      if (response.statusCode >= 300) throw refusalOf(response.statusCode, await response.body.text());
+      return response.body;
+    },
     async call(answer, method, path, body) {
       const { status, text } = await send(method, path, body);
+      if (status >= 300) throw refusalOf(status, text);
       const document = parse(text);
-      if (status >= 300) {
-        const problem = problemDocument.safeParse(document);
-        if (!problem.success)
-          throw new ApiRefusal(status, 'unknown', `The API answered ${status}.`, document ?? text);
-        const { code, detail, title, errors } = problem.data;
-        const fields = (errors ?? []).map((error) => `${error.path}: ${error.message}`);
-        throw new ApiRefusal(status, code, [detail ?? title, ...fields].join('\n  '), document);
-      }
       const parsed = answer.safeParse(document);
       if (!parsed.success) {
         const faults = z.prettifyError(parsed.error);
@@ -111,6 +117,16 @@ export function createApiClient(options: {
     },
     close: () => agent.close(),
   };
+}
+
+function refusalOf(status: number, text: string): ApiRefusal {
+  const document = parse(text);
+  const problem = problemDocument.safeParse(document);
+  if (!problem.success)
+    return new ApiRefusal(status, 'unknown', `The API answered ${status}.`, document ?? text);
+  const { code, detail, title, errors } = problem.data;
+  const fields = (errors ?? []).map((error) => `${error.path}: ${error.message}`);
+  return new ApiRefusal(status, code, [detail ?? title, ...fields].join('\n  '), document);
 }
 
 function parse(text: string): unknown {

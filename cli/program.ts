@@ -7,12 +7,14 @@ import { doctor } from './commands/doctor.js';
 import { cancelJob, listJobs, replayJobs, showJob, watch } from './commands/jobs.js';
 import { preview } from './commands/preview.js';
 import type { Command } from './context.js';
+import { addErasedCommands } from './erased-program.js';
 import { EXIT } from './exit-codes.js';
 import { failureOf } from './failures.js';
 import { addGateJobCommands, addHoldCommands } from './gate-program.js';
 import { createOutput, type Stream } from './output.js';
 import type { ParticipantCommand, ParticipantHost } from './participant/context.js';
 import { addParticipantCommands } from './participant/program.js';
+import { addProofCommands } from './proof-program.js';
 
 /** What the process gives to the program. */
 export interface Host {
@@ -97,6 +99,8 @@ function build(host: Host, done: (status: number) => void): Commander {
   addTenantCommands(program, run);
   addJobCommands(program, run);
   addHoldCommands(program, run);
+  addErasedCommands(program, run);
+  addProofCommands(program, run);
   program
     .command('doctor')
     .description('check every service of a running deployment')

@@ -74,6 +74,15 @@ export function createKeySource(from: KeysAt, limits: Partial<KeySourceLimits> =
   };
 }
 
+/** A key set at a path or a URL, read once. Throws `keys_unavailable`. */
+export async function readKeySet(from: string | URL): Promise<JSONWebKeySet> {
+  try {
+    return await load(from, DEFAULTS.timeoutMs);
+  } catch (error) {
+    throw unavailable(from, error);
+  }
+}
+
 async function load(from: string | URL, timeoutMs: number): Promise<JSONWebKeySet> {
   const url = from instanceof URL ? from : /^(https?|file):/.test(from) ? new URL(from) : null;
   const text =
