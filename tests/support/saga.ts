@@ -10,6 +10,7 @@ import {
 } from '@temporalio/worker';
 import pg from 'pg';
 import { expect } from 'vitest';
+import type { ExportSettings } from '../../activities/export.js';
 import { createActivities, createTokenGiver, settleEndedJob } from '../../activities/index.js';
 import type { SagaSettings } from '../../activities/types.js';
 import { previewHash } from '../../proof/preview-hash.js';
@@ -106,6 +107,7 @@ export interface TestSagaOptions {
   readonly gate?: Partial<GateRules>;
   /** Keys that the extra services were started with. */
   readonly keys?: TestPlatformKeys;
+  readonly exports?: ExportSettings;
 }
 
 const ORDERS = ['o1', 'o2', 'o3'];
@@ -205,7 +207,13 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
     settle() {
       for (const proxy of Object.values(proxies)) proxy.fault = null;
       for (const one of [orders, sales]) {
-        Object.assign(one, { findings: [], waiting: null, slices: 1, restoreConflict: false });
+        Object.assign(one, {
+          findings: [],
+          waiting: null,
+          slices: 1,
+          restoreConflict: false,
+          exportsLess: false,
+        });
         one.planHash = 'a'.repeat(64);
       }
       expect([orders.rows.get(bystander), sales.rows.get(bystander)]).toEqual([['o1', 'o2'], ['s1']]);
@@ -285,6 +293,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
         activities: createActivities({
           records,
           services: clientsOf(saga.registry),
+          ...(options.exports && { exports: options.exports }),
           settings,
           previewHash,
           certificates: certificates.signer,
