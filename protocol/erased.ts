@@ -77,6 +77,9 @@ export const erasedCheck = z.strictObject({
 });
 export type ErasedCheck = z.infer<typeof erasedCheck>;
 
+/** The signed list, where JSON is asked for. */
+export const erasedExport = z.strictObject({ list: z.string() });
+
 export const erasedImport = z.strictObject({
   imported: z.int().nonnegative(),
   known: z.int().nonnegative(),

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { serviceName } from '../../protocol/common.js';
 import {
   erasedCheck,
+  erasedExport,
   erasedImport,
   erasedPage,
   erasedTenantView,
@@ -57,12 +58,13 @@ export function erasedRoutes(app: FastifyInstance, { records, erased, publicKeyO
         summary: 'The whole list as a signed document (JWS), to be kept where no database is lost with it',
         tags,
         produces: ['application/jose'],
-        response: { 200: z.string(), ...problems },
+        response: { 200: z.union([z.string(), erasedExport]), ...problems },
       },
     },
     async (request, reply) => {
       demand('see_erased', staffStandings(callerOf(request)));
       const jws = await erased.exportList();
+      if (request.headers.accept?.includes('application/json')) return { list: jws };
       void reply.header('content-disposition', 'attachment; filename="erased-tenants.jws"');
       return reply.type('application/jose').serializer(String).send(jws);
     },

@@ -1,3 +1,4 @@
+import { type HousekeepingView, housekeepingView } from '../../protocol/housekeeping.js';
 import type { Finding } from '../../protocol/participant.js';
 import { readiness, type ServiceView, servicesView } from '../../protocol/platform.js';
 import { ApiRefusal } from '../api-client.js';
@@ -25,10 +26,14 @@ export const doctor: Command<{ quick?: boolean }> = async ({ api, out }, options
   const checks = services.map(checkOf);
   const findings = options.quick ? [] : services.flatMap(findingsOf);
   const refusals = findings.filter((finding) => finding.severity === 'refusal');
-  const healthy = [...platform, ...checks].every((check) => check.ok) && refusals.length === 0;
+  const { steps } = await api.call(housekeepingView, 'GET', '/api/v1/housekeeping');
+  const scheduled = steps.map(stepOf);
+  const healthy = [...platform, ...checks, ...scheduled].every((check) => check.ok) && refusals.length === 0;
 
-  out.document({ healthy, platform, services, findings });
+  out.document({ healthy, platform, services, findings, housekeeping: steps });
   for (const check of checks) out.line(mark(out, check));
+  out.line();
+  for (const check of scheduled) out.line(mark(out, check));
   if (findings.length > 0) out.line();
   for (const finding of findings) printFinding(out, finding);
   out.line();
@@ -65,6 +70,21 @@ function checkOf(service: ServiceView): Check {
     ...(manifest?.open_jobs.length ? [`${manifest.open_jobs.length} open jobs`] : []),
   ];
   return { name, ok: true, message: facts.join(', ') };
+}
+
+/** A step of what runs by itself: when it ran last, and what came of it. */
+function stepOf({
+  step,
+  succeeded_at,
+  started_at,
+  outcome,
+  error,
+}: HousekeepingView['steps'][number]): Check {
+  const name = step.replaceAll('_', ' ');
+  if (error !== null) return { name, ok: false, message: `failed at its last time: ${error}` };
+  if (started_at === null) return { name, ok: true, message: 'has not run yet' };
+  const counts = Object.entries(outcome).map(([what, count]) => `${what.replaceAll('_', ' ')}: ${count}`);
+  return { name, ok: true, message: [`last at ${succeeded_at ?? started_at}`, ...counts].join(', ') };
 }
 
 function faultOf(service: ServiceView): string | null {
