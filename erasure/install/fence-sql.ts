@@ -2,7 +2,7 @@
 import type { Declaration } from '../declaration.js';
 import { literal, qualified } from '../quote.js';
 import { TOMBSTONES } from './ledger-sql.js';
-import { dollarQuoted } from './text.js';
+import { dollarQuoted, regclassText } from './text.js';
 
 /** A relation with everything below it: partitions at every level, and inheritance children. `root` is an expression. */
 export function treeOf(root: string): string {
@@ -16,7 +16,9 @@ export function treeOf(root: string): string {
 /** The functions, the procedure that fences one table, and its call for every declared table. */
 export function fenceSql(declaration: Declaration): string {
   const fenceTable = qualified({ schema: declaration.letheSchema, name: 'fence_table' });
-  const tables = Object.keys(declaration.tables).sort();
+  const tables = Object.keys(declaration.tables)
+    .map((name) => regclassText(name, declaration))
+    .sort();
   return `${fenceFunctionsSql(declaration)}
 
 DO ${dollarQuoted(`
@@ -128,11 +130,12 @@ END`;
 }
 
 /** An expression for the names of the columns that may hold the tenant's key of `relation`. */
-function columnsOf({ tenant }: Declaration): string {
+function columnsOf(declaration: Declaration): string {
+  const { tenant } = declaration;
   const array = (names: readonly string[]) => `ARRAY[${names.map(literal).join(', ')}]::text[]`;
   const own = { ...tenant.columnsOf, ...(tenant.root && { [tenant.root.table]: [tenant.root.key] }) };
   const cases = Object.entries(own).map(
-    ([table, names]) => `WHEN to_regclass(${literal(table)}) THEN ${array(names)}`,
+    ([table, names]) => `WHEN to_regclass(${literal(regclassText(table, declaration))}) THEN ${array(names)}`,
   );
   return cases.length === 0
     ? array(tenant.columns)

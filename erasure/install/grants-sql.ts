@@ -3,7 +3,7 @@ import type { Declaration } from '../declaration.js';
 import { ident, literal, qualified } from '../quote.js';
 import { treeOf } from './fence-sql.js';
 import { LEDGER, TOMBSTONES } from './ledger-sql.js';
-import { dollarQuoted } from './text.js';
+import { dollarQuoted, regclassText } from './text.js';
 
 /** Grants to `role`, which owns nothing of the service. */
 export function grantsSql(declaration: Declaration, role: string): string {
@@ -86,5 +86,7 @@ function declaredTables(declaration: Declaration): string {
     throw new TypeError(
       `The declaration of ${declaration.name} names no table; it has to name at least one.`,
     );
-  return tables.map(([name, { action }]) => `(${literal(name)}, ${literal(action)})`).join(', ');
+  return tables
+    .map(([name, { action }]) => `(${literal(regclassText(name, declaration))}, ${literal(action)})`)
+    .join(', ');
 }

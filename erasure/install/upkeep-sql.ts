@@ -2,7 +2,7 @@
 import type { Declaration } from '../declaration.js';
 import { ident, literal, qualified } from '../quote.js';
 import { treeOf } from './fence-sql.js';
-import { dollarQuoted } from './text.js';
+import { dollarQuoted, regclassText } from './text.js';
 
 /** Name of the owner's function that refreshes statistics and materialized views. */
 export const UPKEEP = 'refresh_after_erasure';
@@ -24,7 +24,7 @@ GRANT EXECUTE ON FUNCTION ${name}(regclass) TO ${ident(role)};`;
 function body(declaration: Declaration): string {
   const erased = Object.entries(declaration.tables)
     .filter(([, { action }]) => action !== 'keep')
-    .map(([table]) => literal(table))
+    .map(([table]) => literal(regclassText(table, declaration)))
     .sort();
   return `
 DECLARE

@@ -27,8 +27,12 @@ export function referencesInto(
   });
 }
 
-/** A required column without a default of its own may have that of its type, which nobody has looked at. */
+/**
+ * A required column without a default of its own may have that of its type, which nobody has looked at. By a column of
+ * its primary key a row has to be found again.
+ */
 function canBeSet(child: CatalogTable, name: string, { onDelete }: ForeignKey): boolean {
+  if (child.primaryKey?.includes(name)) return false;
   const column = child.columns.find((one) => one.name === name);
   return column?.notNull === false || (onDelete === 'set_default' && column?.hasDefault === true);
 }

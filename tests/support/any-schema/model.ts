@@ -238,12 +238,21 @@ function addExtras(table: Table): void {
   });
 }
 
+/** By type of a key, another that is compared with it. */
+const OTHER_TYPES: Readonly<Record<string, string>> = {
+  int: 'bigint',
+  text: 'varchar(60)',
+  '"any"."Odd Key"': 'text',
+};
+
 function addReferring(table: Table, key: Key): void {
   const own = key.childColumns.filter((name) => !table.columns.some((column) => column.name === name));
   const types = keyColumns(key.parent).map(({ type }) => type);
   own.forEach((name) => {
     const part = key.childColumns.indexOf(name);
-    const type = key.raw.shape === 'soft as text' ? 'text' : (types[key.overTenant ? 0 : part] ?? 'text');
+    const exact = types[part - (key.overTenant ? 1 : 0)] ?? 'text';
+    const type =
+      key.raw.shape === 'soft as text' ? 'text' : (key.raw.crossType && OTHER_TYPES[exact]) || exact;
     table.columns.push(plain(name, type, { kind: 'refers', key, part }, key.required));
   });
   if (key.raw.shape === 'soft when')
@@ -374,7 +383,9 @@ export function nulledColumns({ raw, child, enforced, decision, childColumns, se
   const none = { columns: [], to: null };
   if (!enforced || decision === 'conflict') return none;
   if (raw.onDelete === 'set_default') {
-    const possible = key.defaultRow !== null || nullable(setColumns).length === setColumns.length;
+    const identifies = child.weak?.childColumns.some((name) => setColumns.includes(name)) === true;
+    const possible =
+      !identifies && (key.defaultRow !== null || nullable(setColumns).length === setColumns.length);
     return possible ? { columns: setColumns, to: key.defaultRow } : none;
   }
   if (raw.onDelete === 'set_null')

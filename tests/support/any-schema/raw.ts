@@ -18,10 +18,12 @@ const table = fc.record({
   partitioned: one('no', 'no', 'no', 'no', 'once', 'twice'),
   inherits: rarely(9),
   extras: fc.array(fc.nat(EXTRAS.length - 1), { maxLength: 4 }),
-  rows: one(0, 2, 4, 5, 6, 7),
+  rows: one(0, 3, 5, 6, 7, 7),
   keep: rarely(24),
   constraint: one('none', 'none', 'unique', 'deferrable', 'exclude'),
   dropped: fc.boolean(),
+  /** So wide that a page holds two rows. */
+  wide: fc.boolean(),
   salt: fc.nat(999),
 });
 
@@ -48,6 +50,8 @@ const key = fc.record({
   stray: rarely(14),
   setColumns: fc.boolean(),
   withDefault: fc.boolean(),
+  /** The child's column is of another type than the parent's. */
+  crossType: rarely(4),
   salt: fc.nat(999),
 });
 

@@ -34,7 +34,7 @@ function tableSql(rows: Rows, table: Table): string[] {
     return `${ident(name)} ${type} ${more} ${required} ${fallback === null ? '' : `DEFAULT ${quoted(fallback)}`}`;
   });
   const extra: string[] = [];
-  const { constraint, dropped } = table.raw;
+  const { constraint, dropped, wide } = table.raw;
   const plain = table.partitioned === 'no' && table.parent === null && table.keyKind !== 'none';
   if (plain && constraint !== 'none') {
     const exclusion = constraint === 'exclude';
@@ -44,6 +44,9 @@ function tableSql(rows: Rows, table: Table): string[] {
         ? `ALTER TABLE ${qualified(table)} ADD EXCLUDE USING gist (place WITH &&)`
         : `ALTER TABLE ${qualified(table)} ADD UNIQUE (place) ${constraint === 'deferrable' ? 'DEFERRABLE INITIALLY DEFERRED' : ''}`,
     );
+  }
+  if (wide && table.parent === null) {
+    columns.push(`filler text STORAGE PLAIN DEFAULT repeat('x', 3500)`);
   }
   if (dropped && table.parent === null) {
     columns.unshift('gone int NOT NULL DEFAULT 3');
