@@ -8,7 +8,6 @@ import { cancelJob, listJobs, replayJobs, showJob, watch } from './commands/jobs
 import { preview } from './commands/preview.js';
 import type { Command } from './context.js';
 import { addErasedCommands } from './erased-program.js';
-import { addErasedCommands } from './erased-program.js';
 import { EXIT } from './exit-codes.js';
 import { failureOf } from './failures.js';
 import { addGateJobCommands, addHoldCommands } from './gate-program.js';
@@ -100,7 +99,6 @@ function build(host: Host, done: (status: number) => void): Commander {
   addTenantCommands(program, run);
   addJobCommands(program, run);
   addHoldCommands(program, run);
-  addErasedCommands(program, run);
   addErasedCommands(program, run);
   addProofCommands(program, run);
   program
