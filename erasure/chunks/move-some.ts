@@ -1,6 +1,8 @@
 /** Moves a tenant's rows: all of them in one transaction, or, where that would take too long, a chunk. */
 import type { StepResult } from '../advance/step.js';
+import type { LedgerRow } from '../ledger/record.js';
 import type { LedgerChange } from '../ledger/store.js';
+import type { AllLimits } from '../limits.js';
 import { type Moved, type MoveOptions, move } from '../stage/move.js';
 import { estimatedRows, rowsIfLarge } from './large.js';
 import { moveChunk } from './move-chunk.js';
@@ -33,7 +35,7 @@ export async function moveSome(options: MoveSomeOptions): Promise<Some> {
         change: { progress: firstProgress(plan.hash, limits.chunkMs), rowsTotal: rows },
       };
     }
-    const moved = await session.within(limits.singleTransactionMs, () => move(options));
+    const moved = await session.within(longest(limits, row), () => move(options));
     return { kind: 'moved', moved };
   }
   const mark = await markLog(session, limits);
@@ -49,6 +51,17 @@ export async function moveSome(options: MoveSomeOptions): Promise<Some> {
     change: { ...moved, rowsTotal: Math.max(total, sum), progress: { ...next, ...pause } },
   };
 }
+
+/** A sweep has to look at all that is dead, and rarely finds anything. */
+function longest(limits: AllLimits, { movedAt }: LedgerRow): number {
+  if (movedAt === null) return limits.singleTransactionMs;
+  return Math.max(
+    limits.singleTransactionMs,
+    Math.min(SWEEPS_LONGEST_MS, Math.ceil(limits.longestTransactionMs * 0.9)),
+  );
+}
+
+const SWEEPS_LONGEST_MS = 60_000;
 
 function sumOf(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((total, rows) => total + rows, 0);

@@ -48,8 +48,8 @@ export function firstProgress(plan: string | null, chunkMs: number): Progress {
   return { plan, task: 0, table: null, round: 1, moved: 0, found: 0, blocks: firstBlocks(chunkMs) };
 }
 
-/** So few that the first chunks take a fraction of their time; they grow fast. */
-function firstBlocks(chunkMs: number): number {
+/** So few that the first chunks of a table take a fraction of their time; they grow fast. */
+export function firstBlocks(chunkMs: number): number {
   return Math.max(1, Math.ceil(chunkMs / 5));
 }
 
@@ -71,18 +71,11 @@ export function afterOverrun(progress: Progress): Progress {
   return { ...progress, blocks: Math.max(1, Math.floor(progress.blocks / OVERRUN_SHRINKAGE)) };
 }
 
-/** Further walks over the tables of a unit, as long as each finds something. */
+/** Walks over the tables of a unit whose rows refer to each other, as long as each finds something. */
 export const MOST_ROUNDS = 20;
-/** Of a table whose rows do not refer to each other: what is left then came in between, and is swept at the end. */
-export const MOST_ROUNDS_ALONE = 3;
 
-/** What a unit's walks have come to. */
-export type RoundEnd = 'done' | 'again' | 'whole';
-
-/** `left`: rows are there still. `tied`: the unit's rows may refer to each other. */
-export function endOfRound(progress: Progress, left: boolean, tied: boolean): RoundEnd {
+/** What a walk has come to. `left`: rows are there still. */
+export function endOfRound({ moved, round }: Progress, left: boolean): 'done' | 'again' | 'whole' {
   if (!left) return 'done';
-  if (progress.moved === 0) return 'whole';
-  if (progress.round < (tied ? MOST_ROUNDS : MOST_ROUNDS_ALONE)) return 'again';
-  return tied ? 'whole' : 'done';
+  return moved === 0 || round >= MOST_ROUNDS ? 'whole' : 'again';
 }

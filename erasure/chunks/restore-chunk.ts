@@ -9,7 +9,7 @@ import { setReferencesBack } from '../restore/references.js';
 import { expectRows, type Insertion, insertionOf } from '../restore/restore.js';
 import type { Session } from '../session/session.js';
 import { blocksOfArchive, inBlocks, nextRange } from './blocks.js';
-import { nextBlocks, type Progress } from './progress.js';
+import { firstBlocks, firstProgress, nextBlocks, type Progress } from './progress.js';
 import { type Tied, tiedArchivedRows } from './tied-archived-rows.js';
 
 /** What the ledger has to be told; null: everything is back. */
@@ -123,18 +123,22 @@ class RestoreWork {
     const next = this.unit[at + 1];
     if (next !== undefined) {
       const { at: _, ...rest } = progress;
-      return { ...rest, table: next.archive };
+      return { ...rest, table: next.archive, blocks: this.firstBlocks };
     }
     const left = archives.some(
       ({ archive, rows }) => rows > 0 && this.unit.some((one) => one.archive === archive),
     );
-    if (!left) return this.ofNextUnit(progress.blocks);
-    const again = this.ofNextUnit(progress.blocks);
+    const again = this.ofNextUnit();
+    if (!left) return again;
     return progress.moved > 0 ? again : { ...again, whole: true };
   }
 
-  private ofNextUnit(blocks = this.progress.blocks): Progress {
-    return { plan: null, task: 0, table: null, round: 1, moved: 0, found: 0, blocks };
+  private ofNextUnit(): Progress {
+    return firstProgress(null, this.context.limits.chunkMs);
+  }
+
+  private get firstBlocks(): number {
+    return firstBlocks(this.context.limits.chunkMs);
   }
 
   private without({ archive }: Archive, rows: number): Archive[] {
