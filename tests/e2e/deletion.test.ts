@@ -1,6 +1,8 @@
 /** One tenant of three leaves a running platform. */
+
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Checksums, differingTables, totalRows } from '../../local/checksums.js';
+import { leavingRows } from '../../local/leaving.js';
 import type { JobView } from '../../protocol/jobs.js';
 import { workflowIdOf } from '../../protocol/workflow.js';
 import type { SeededTenant } from '../../services/sample-data/load.js';
@@ -43,13 +45,37 @@ describe('a tenant deleted by its owner', () => {
   });
 
   it('ends completed, and counts what was seeded, table by table', () => {
-    expect(job).toMatchObject({ status: 'completed', decision: 'proceed', rows_deleted: gone.rows });
-    const counted = job.services.flatMap(({ counts }) => counts.map(({ table, rows }) => [table, rows]));
+    expect(job).toMatchObject({ status: 'completed', decision: 'proceed', rows_deleted: leavingRows(gone) });
+    const counted = job.services.flatMap(({ counts }) =>
+      counts.map(({ table, rows, anonymized = 0 }) => [table, rows + anonymized]),
+    );
     const unquoted = counted.map(([table, rows]) => [String(table).replaceAll('"', ''), rows] as const);
     expect(Object.fromEntries(unquoted)).toEqual(gone.rowsOf);
     expect(unquoted).toHaveLength(Object.keys(gone.rowsOf).length);
     expect(job.services).toHaveLength(13);
     expect(job.services.filter((one) => one.state !== 'purged' || one.verified_at === null)).toEqual([]);
+  });
+
+  it('keeps invoices and payments for ten years with what they refer to, and says so table by table', async () => {
+    const counts = job.services.flatMap((one) => one.counts);
+    const of = (name: string) => counts.find(({ table }) => table === name);
+    for (const table of ['orders.invoices', 'orders.invoice_lines', 'suppliers.supplier_payments'])
+      expect(of(table)).toMatchObject({ deleted: 0, retained: gone.rowsOf[table] });
+    expect(of('orders.orders')?.retained).toBeGreaterThan(0);
+    expect(of('orders.order_items')?.retained).toBeUndefined();
+    const metrics = 'forecasting.performance_metrics';
+    expect(of(metrics)).toMatchObject({ rows: 0, anonymized: gone.rowsOf[metrics] });
+    for (const service of ['orders', 'suppliers']) {
+      const kept = await callers.sql<{ table: string; rows: number }>(
+        `SELECT table_name AS table, count(*)::int AS rows FROM lethe_${service}_retained.retained_rows
+          WHERE tenant_id = $1 AND retain_until > now() + interval '6 years' GROUP BY 1 ORDER BY 1`,
+        [gone.tenantId],
+      );
+      const told = counts
+        .filter(({ table, retained = 0 }) => table.startsWith(`${service}.`) && retained > 0)
+        .map(({ table, retained }) => ({ table, rows: retained }));
+      expect(kept).toEqual(told.sort((one, other) => (one.table < other.table ? -1 : 1)));
+    }
   });
 
   it('has no row left in any table of any service, live or archived', async () => {

@@ -62,7 +62,7 @@ export interface Callers {
 const ARCHIVES = `
   SELECT format('%I.%I', n.nspname, c.relname) AS name
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE n.nspname LIKE 'lethe\\_%' AND n.nspname <> 'lethe_records' AND c.relkind IN ('r', 'p')
+  WHERE n.nspname LIKE 'lethe\\_%' AND n.nspname <> 'lethe_records' AND n.nspname NOT LIKE '%\\_retained' AND c.relkind IN ('r', 'p')
     AND c.relname NOT IN ('deletion_ledger', 'tenant_tombstones', 'tenant_suspensions', '_prisma_migrations')
   ORDER BY 1`;
 const SUSPENDED = `
