@@ -84,6 +84,16 @@ async function sweepOne(
   if (await eraseAgain(parts, mark, signal)) tally.erased_again += 1;
 }
 
+async function wasCancelled(records: Pick<Records, 'getJob'>, jobId: string): Promise<boolean> {
+  try {
+    return (await records.getJob(jobId)).status === 'cancelled';
+  } catch (error) {
+    // Its record was older than records are kept.
+    if (error instanceof Problem && error.code === 'job_unknown') return false;
+    throw error;
+  }
+}
+
 /** By the policy. The job's run is started by the reconciler, as for every open job that has none. */
 async function eraseAgain(
   { records, settings, logger }: SweepParts,
@@ -100,8 +110,7 @@ async function eraseAgain(
     signal.throwIfAborted();
     if (cleared_at !== null) continue;
     // Somebody has called it off; that stands until somebody asks for it.
-    const cancelled = reapplied_by !== null && (await records.getJob(reapplied_by)).status === 'cancelled';
-    if (!cancelled) scope.push(service);
+    if (reapplied_by === null || !(await wasCancelled(records, reapplied_by))) scope.push(service);
   }
   if (scope.length === 0) return false;
   try {

@@ -4,6 +4,7 @@ import { type ReturnedRows, returnedRows } from '../protocol/erased.js';
 import { writeEvent } from './audit.js';
 import type { Client, Database } from './database.js';
 
+import { writeNotice } from './notices.js';
 import { lockGate } from './sql.js';
 import type { Actor } from './types.js';
 
@@ -101,6 +102,12 @@ async function note(
     actor,
     action: 'rows came back',
     details: { service, rows, tables: named.join(', ') },
+  });
+  await writeNotice(client, {
+    kind: 'tenant.rows_came_back',
+    jobId: null,
+    tenantId,
+    facts: { service, rows },
   });
 }
 
