@@ -5,6 +5,7 @@ import { keyFindings } from './findings/keys.js';
 import { policyFindings } from './findings/policies.js';
 import { privilegeFindings } from './findings/privileges.js';
 import { tableFindings } from './findings/tables.js';
+import { unitFindings } from './findings/units.js';
 import { compare } from './ownership.js';
 import type { PlanFinding } from './types.js';
 
@@ -17,6 +18,7 @@ export function findingsOf(found: Found): PlanFinding[] {
     ...coverageFindings(found),
     ...keyFindings(found),
     ...tableFindings(found),
+    ...unitFindings(found),
     ...policyFindings(found),
   ];
   const order = ({ severity, table, code, privilege, message }: PlanFinding) =>
