@@ -1,27 +1,40 @@
 /** Brings runs to each of their ends and waits, and writes down what Temporal knows of them. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { JobView } from '../../protocol/jobs.js';
 import { workflowIdOf } from '../../protocol/workflow.js';
+import type { Actor } from '../../records/types.js';
 import { until } from '../support/conditions.js';
 import { OPERATOR, openTestSaga, type TestSaga } from '../support/saga.js';
 
 const directory = join(import.meta.dirname, 'histories');
 const HOURS = 3_600_000;
+const APPROVER: Actor = { kind: 'user', id: 'an-approver', role: 'approver' };
 let saga: TestSaga;
 
 beforeAll(async () => {
-  rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
-  saga = await openTestSaga({ settings: { attentionRetryEveryMs: HOURS } });
+  saga = await openTestSaga({
+    settings: { attentionRetryEveryMs: HOURS },
+    // As many as go on the ways before the one that waits for the cap.
+    gate: { capPerHour: 16 },
+  });
   await saga.startWorker();
 });
 afterAll(() => saga?.close());
 
 const handleOf = (job: JobView) => saga.client.workflow.getHandle(workflowIdOf(job.tenant_id));
 const inHours = () => new Date(Date.now() + HOURS).toISOString();
+const waits = (job: JobView, kind: string) =>
+  saga.until(job, ({ status, waiting_for }) => status === 'waiting' && waiting_for?.kind === kind);
+const approve = async (job: JobView) => {
+  const { approval_hash: hash } = await saga.job(job);
+  const approved = await saga.records.approve(job.job_id, hash ?? '', 'yes', APPROVER);
+  await saga.runs.wake(job, 'approval');
+  return approved;
+};
 const ended = (job: JobView) => saga.untilEnded(job).then(() => saga.closed(job));
 const refusing = (target: string) => (request: { readonly target: string | null }) =>
   request.target === target ? { status: 409, code: 'privilege_missing' } : null;
@@ -187,6 +200,82 @@ const WAYS: Readonly<Record<string, () => Promise<JobView>>> = {
     await until(async () => (await handleOf(job).query<{ phase: string }>('status')).phase === 'window');
     return job;
   },
+  async 'waits-for-approval'() {
+    const job = await saga.request(saga.tenant(), { require_approval: true });
+    await waits(job, 'approval');
+    return job;
+  },
+  async 'completed-after-approval-and-a-change'() {
+    const tenantId = saga.tenant();
+    const job = await saga.request(tenantId, { require_approval: true });
+    await waits(job, 'approval');
+    saga.orders.rows.set(tenantId, ['o1', 'o2', 'o3', 'o4']);
+    const first = await approve(job);
+    await saga.until(job, ({ approval_hash }) => approval_hash !== first.approval_hash);
+    await waits(job, 'approval');
+    await approve(job);
+    await ended(job);
+    return job;
+  },
+  async 'refused-by-an-approver'() {
+    const job = await saga.request(saga.tenant(), { require_approval: true });
+    const { approval_hash: hash } = await waits(job, 'approval');
+    await saga.records.reject(job.job_id, hash ?? '', 'no', APPROVER);
+    await saga.runs.wake(job, 'approval');
+    await ended(job);
+    return job;
+  },
+  async 'compensated-since-it-was-not-what-was-approved'() {
+    const tenantId = saga.tenant();
+    const held = saga.holdIn('suspend', tenantId);
+    const job = await saga.request(tenantId, { require_approval: true });
+    await waits(job, 'approval');
+    await approve(job);
+    await held.reached;
+    saga.orders.rows.set(tenantId, ['o1', 'o2', 'o3', 'o4']);
+    held.release();
+    await ended(job);
+    return job;
+  },
+  async 'waits-for-a-hold-after-its-window'() {
+    const job = await saga.request(saga.tenant(), {}, 800);
+    await waits(job, 'window');
+    await saga.records.placeHold(job.tenant_id, 'a lawsuit', APPROVER);
+    await saga.runs.wake(job, 'hold');
+    await saga.until(job, ({ phase, waiting_for }) => phase === 'pivot' && waiting_for?.kind === 'hold');
+    return job;
+  },
+  async 'completed-after-a-hold'() {
+    const job = await saga.request(saga.tenant(), { start_at: inHours() });
+    await waits(job, 'date');
+    const hold = await saga.records.placeHold(job.tenant_id, 'a lawsuit', APPROVER);
+    await saga.runs.wake(job, 'hold');
+    await waits(job, 'hold');
+    const startAt = new Date(Date.now() + 200).toISOString();
+    await saga.runs.wake(await saga.records.reschedule(job.job_id, startAt, OPERATOR), 'rescheduled');
+    await saga.until(job, ({ phase }) => phase === 'suspend');
+    await saga.records.liftHold(hold.hold_id, 'settled', APPROVER);
+    await saga.runs.wake(job, 'hold');
+    await ended(job);
+    return job;
+  },
+  async 'waits-halted-while-staging'() {
+    saga.orders.slices = 100;
+    const job = await saga.request(saga.tenant());
+    await saga.until(job, ({ services }) => services.some(({ state }) => state === 'staging'));
+    await saga.records.halt('stop', OPERATOR);
+    await waits(job, 'halt');
+    return job;
+  },
+  async 'completed-after-a-halt'() {
+    await saga.records.halt('stop', OPERATOR);
+    const job = await saga.request(saga.tenant());
+    await waits(job, 'halt');
+    await saga.records.resume('go on', OPERATOR);
+    await saga.runs.wake(job, 'halt');
+    await ended(job);
+    return job;
+  },
   async 'needs-attention-after-the-pivot'() {
     saga.proxy('sales').fault = refusing('purged');
     const job = await saga.request(saga.tenant());
@@ -199,6 +288,14 @@ const WAYS: Readonly<Record<string, () => Promise<JobView>>> = {
     const job = await saga.request(saga.tenant());
     await saga.until(job, ({ status }) => status === 'needs_attention');
     return job;
+  },
+  async 'waits-for-the-cap'() {
+    // More than may go: of many the last one waits.
+    for (;;) {
+      const job = await saga.request(saga.tenant());
+      const now = await saga.until(job, (one) => one.ended_at !== null || one.waiting_for?.kind === 'cap');
+      if (now.ended_at === null) return job;
+    }
   },
 };
 
