@@ -142,7 +142,7 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
         },
         ...(body !== undefined && { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
       });
-      const json = /json/.test(String(answer.headers['content-type'] ?? ''));
+      const json = /(?<!nd)json/.test(String(answer.headers['content-type'] ?? ''));
       return {
         status: answer.statusCode,
         headers: answer.headers as Record<string, string>,

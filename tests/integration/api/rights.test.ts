@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestApi, type TestApi } from '../../support/api.js';
+import { sampleCertificate } from '../../support/certificates.js';
 
 /** Who may do what, as docs/rights.md has it. `self` is the user whom the call is about. */
 const TABLE = `
@@ -17,6 +18,11 @@ remove memberships   | no    | no    | yes      | no       | no      | no     | 
 replay               | no    | no    | yes      | no       | no      | no     | no       | no          | -
 replay many          | no    | no    | yes      | no       | no      | no     | no       | no          | -
 see the services     | no    | no    | yes      | yes      | yes     | no     | no       | no          | -
+certificate          | yes   | yes   | yes      | yes      | yes     | no     | no       | no          | -
+audit trail          | no    | no    | no       | yes      | yes     | no     | no       | no          | -
+export of the trail  | no    | no    | no       | yes      | yes     | no     | no       | no          | -
+heads of the trail   | no    | no    | no       | yes      | yes     | no     | no       | no          | -
+forget a person      | no    | no    | yes      | no       | no      | no     | no       | no          | -
 approve              | no    | no    | yes      | yes      | no      | no     | no       | no          | -
 reject               | no    | no    | yes      | yes      | no      | no     | no       | no          | -
 place a hold         | no    | no    | no       | yes      | no      | no     | no       | no          | -
@@ -33,6 +39,8 @@ interface Scene {
   readonly job: string;
   /** Ended compensated. */
   readonly failed: string;
+  /** A user whom the records know. */
+  readonly known: string;
   /** What is to be approved; where the call needs it. */
   readonly hash: string;
   /** A hold on the tenant; where the call needs one. */
@@ -76,6 +84,11 @@ const CALLS: Record<string, Call> = {
     body: { tenant_id: tenant },
   }),
   'see the services': () => ({ method: 'GET', path: `${base}/services` }),
+  certificate: ({ job }) => ({ method: 'GET', path: `${base}/deletion-jobs/${job}/certificate` }),
+  'audit trail': () => ({ method: 'GET', path: `${base}/audit` }),
+  'export of the trail': () => ({ method: 'GET', path: `${base}/audit/export` }),
+  'heads of the trail': () => ({ method: 'GET', path: `${base}/audit/heads` }),
+  'forget a person': ({ known }) => ({ method: 'DELETE', path: `${base}/people/${known}` }),
   approve: ({ job, hash }) => ({
     method: 'POST',
     path: `${base}/deletion-jobs/${job}/approve`,
@@ -150,7 +163,8 @@ describe('who may do what', () => {
       hold: call === 'lift a hold' ? await holdOn(tenant) : '',
       member: member ?? '',
       leaving: leaving ?? '',
-      job: toApprove?.job ?? (NEEDS_JOB.has(call) ? await openJob(tenant, owner ?? '') : ''),
+      job: toApprove?.job ?? (await jobFor(call, tenant, owner ?? '')),
+      known: call === 'forget a person' ? await knownPerson() : '',
       failed: NEEDS_FAILED_JOB.has(call) ? await failedJob(tenant, owner ?? '') : '',
     };
     const role = (['operator', 'approver', 'auditor'] as const).find((one) => one === who);
@@ -178,6 +192,28 @@ describe('who may do what', () => {
     expect(await state(otherTenant)).toMatchObject(untouched);
     await api.records.resume('for the next cell', { kind: 'user', id: 'an-operator', role: 'operator' });
   });
+
+  async function jobFor(call: string, tenant: string, requester: string): Promise<string> {
+    if (call === 'certificate') return certifiedJob(tenant, requester);
+    return NEEDS_JOB.has(call) ? openJob(tenant, requester) : '';
+  }
+
+  async function certifiedJob(tenant: string, requester: string): Promise<string> {
+    const jobId = await openJob(tenant, requester);
+    await api.records.decideProceed(jobId);
+    const epoch = await api.records.beginRun(jobId, `run-${jobId}`);
+    await api.records.completeJob(jobId, { epoch, number: 1 }, 'Nothing is left.', () =>
+      sampleCertificate(tenant, jobId),
+    );
+    return jobId;
+  }
+
+  async function knownPerson(): Promise<string> {
+    const id = await api.user();
+    const actor = { kind: 'user', id, role: 'user' } as const;
+    await api.records.audit({ jobId: null, tenantId: null, actor, action: 'was here', details: {} });
+    return id;
+  }
 
   async function openJob(tenant: string, requester: string): Promise<string> {
     const { job } = await api.records.openJob({
