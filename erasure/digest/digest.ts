@@ -8,8 +8,8 @@ import type { Session } from '../session/session.js';
 import { addLanes, isDigested, isDone, keyFor, ZERO } from './lanes.js';
 import type { ArchiveDigest, Digests, Lanes } from './types.js';
 
-/** About half a second of work. */
-const ROWS_PER_STEP = 100_000;
+/** Some tenths of a second of work. */
+const ROWS_PER_STEP = 50_000;
 const ARCHIVES_PER_STEP = 50;
 
 /**

@@ -1,16 +1,23 @@
 /** What was archived has digests that others can compute again, and an export is exactly what was archived. */
 import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { differenceOf } from '../../../activities/export/manifest.js';
+import { writeService } from '../../../activities/export/write-service.js';
+import { ExportZip } from '../../../activities/export/zip-file.js';
 import type { Declaration } from '../../../erasure/declaration.js';
 import { keyFor } from '../../../erasure/digest/lanes.js';
 import { createEngine } from '../../../erasure/engine.js';
 import type { Engine } from '../../../erasure/engine-types.js';
 import { EngineError } from '../../../erasure/engine-types.js';
 import { ask, createErasureDatabase, type ErasureDatabase, newJob, reach } from '../../support/erasure.js';
+import { unzip } from '../../support/zip.js';
 
 const TENANT = '1a000000-0000-4000-8000-000000000001';
 const NEIGHBOUR = '1b000000-0000-4000-8000-000000000002';
-const MANY = 105_000;
+const MANY = 55_000;
 
 const odd: Declaration = {
   name: 'odd',
@@ -61,6 +68,10 @@ function digestOf(key: Buffer, rows: readonly (string | Buffer)[]): string {
   return lanes.map((lane) => BigInt.asUintN(64, lane).toString(16).padStart(16, '0')).join('');
 }
 
+async function* bytesOf(lines: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  for await (const line of lines) yield Buffer.from(line);
+}
+
 async function exported(engine: Engine, tenantId: string, jobId: string) {
   const lines: string[] = [];
   for await (const line of engine.exportRows(tenantId, jobId)) lines.push(line);
@@ -86,6 +97,7 @@ interface ExportHead {
 describe('digests of archives', () => {
   let db: ErasureDatabase;
   let engine: Engine;
+  const home = mkdtempSync(join(tmpdir(), 'lethe-digests-'));
 
   beforeAll(async () => {
     db = await createErasureDatabase({ declaration: odd, schema: SQL, fast: true });
@@ -93,7 +105,10 @@ describe('digests of archives', () => {
     await db.admin.query(`INSERT INTO odd.many SELECT n, '${TENANT}' FROM generate_series(1, ${MANY}) n`);
     engine = db.engine();
   });
-  afterAll(() => db?.drop());
+  afterAll(async () => {
+    rmSync(home, { recursive: true });
+    await db?.drop();
+  });
 
   const job = newJob(TENANT);
 
@@ -120,6 +135,36 @@ describe('digests of archives', () => {
     });
     expect(Object.keys(kinds)).not.toContain('Pass "word"');
     expect(head.tables.find(({ table }) => table === 'odd.kinds')?.secret_columns).toEqual(['Pass "word"']);
+  });
+
+  it('are compared with what the platform writes into its zip, and a changed row is found', async () => {
+    const write = async () => {
+      const zip = await ExportZip.create(home, job.jobId);
+      const { tables } = await writeService(zip, 'odd', bytesOf(engine.exportRows(TENANT, job.jobId)));
+      await zip.finish();
+      const { tables: counts, digests } = await engine.status(TENANT, job.jobId);
+      return differenceOf(tables, counts, digests);
+    };
+    expect(await write()).toBeNull();
+    expect([...unzip(readFileSync(join(home, `${job.jobId}.zip`))).keys()].sort()).toEqual([
+      'odd/odd.kinds.ndjson',
+      'odd/odd.many.ndjson',
+      'odd/odd.twins.ndjson',
+    ]);
+    const { rows } = await db.admin.query<{ archive: string }>(
+      `SELECT a->>'archive' AS archive FROM lethe_odd.deletion_ledger, jsonb_array_elements(archives) a
+        WHERE job_id = $1 AND a->'table'->>'name' = 'twins'`,
+      [job.jobId],
+    );
+    const change = (from: string, to: string) =>
+      db.admin.query(`UPDATE lethe_odd.${rows[0]?.archive} SET c2 = $2 WHERE c2 = $1`, [from, to]);
+    await change('another', 'changed');
+    expect(await write()).toEqual({
+      table: 'odd.twins',
+      why: 'the exported rows have another digest than the archived ones',
+    });
+    await change('changed', 'another');
+    expect(await write()).toBeNull();
   });
 
   it('are of every column, secret ones too, keyed with a secret that the service keeps', async () => {
