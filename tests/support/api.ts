@@ -62,6 +62,7 @@ export interface TestApiOptions {
   readonly records?: (database: TestDatabase) => Records;
   readonly settings?: Partial<ApiDependencies['settings']>;
   readonly tenantKeySecret?: string;
+  readonly certificateKeys?: ApiDependencies['certificateKeys'];
 }
 
 export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi> {
@@ -101,7 +102,7 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
     services: clients,
     verifyUser: createVerifyUser(users.verifier),
     publicKeys: async (): Promise<JSONWebKeySet> => issuer.keys.jwks,
-    certificateKeys: async (): Promise<JSONWebKeySet> => ({ keys: [] }),
+    certificateKeys: options.certificateKeys ?? (async () => ({ keys: [] })),
     recordsKeys: async (): Promise<JSONWebKeySet> => ({ keys: [] }),
     previewHash,
     publicKeyOf: createPublicKeyOf(options.tenantKeySecret),
