@@ -203,6 +203,8 @@ const migrateVariables = z.object({
     .optional(),
   RECORDS_PASSWORD: z.string().min(1, 'should be the password of lethe_records'),
   SERVICES_PASSWORD: z.string().min(1, 'should be the password of the roles of the services'),
+  /** Of the roles that read what is retained; they are made only where it is set. */
+  RETAINED_PASSWORD: z.string().min(1).optional(),
 });
 
 const cliVariables = z.object({
@@ -256,19 +258,31 @@ export type ServicesConfig = z.output<typeof serviceVariables> & {
     readonly name: string;
     readonly port: number;
     readonly databaseUrl: string;
+    /** Of the role that may read what is retained; without it that is listed and not shown. */
+    readonly retainedUrl: string | undefined;
   }[];
 };
 /** Throws `ConfigurationError` that lists every fault. */
 export function readServicesConfig(environment: Environment = process.env): ServicesConfig {
   const served = (environment.SERVE ?? '').split(',').map((entry) => entry.split(':')[0] ?? '');
   const urls = z.object(
-    Object.fromEntries(served.filter(Boolean).map((name) => [databaseUrlName(name), databaseUrl])),
+    Object.fromEntries(
+      served.filter(Boolean).flatMap((name): [string, z.ZodType][] => [
+        [databaseUrlName(name), databaseUrl],
+        [retainedUrlName(name), databaseUrl.optional()],
+      ]),
+    ),
   );
   const both = read(serviceVariables.and(urls), environment) as z.output<typeof serviceVariables> &
-    Record<string, string>;
+    Record<string, string | undefined>;
   const services = both.SERVE.split(',').map((entry) => {
     const [name = '', number = ''] = entry.split(':');
-    return { name, port: Number(number), databaseUrl: both[databaseUrlName(name)] ?? '' };
+    return {
+      name,
+      port: Number(number),
+      databaseUrl: both[databaseUrlName(name)] ?? '',
+      retainedUrl: both[retainedUrlName(name)],
+    };
   });
   return { ...both, services };
 }
@@ -288,6 +302,11 @@ export function readDatabaseUrl(name: string, environment: Environment = process
 /** The variable that holds a service's database URL, e.g. `ORDERS_DATABASE_URL`. */
 export function databaseUrlName(service: string): string {
   return `${service.toUpperCase().replaceAll('-', '_')}_DATABASE_URL`;
+}
+
+/** Likewise for the role that reads what is retained, e.g. `ORDERS_RETAINED_DATABASE_URL`. */
+export function retainedUrlName(service: string): string {
+  return databaseUrlName(service).replace(/_DATABASE_URL$/, '_RETAINED_DATABASE_URL');
 }
 
 /** Configuration of the tools for a laptop (`local/`) and of the tests. */

@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { databaseUrlName } from '../config.js';
+import { databaseUrlName, retainedUrlName } from '../config.js';
 import { type MigrationOwner, migrate, migrationOwners } from '../prisma/migrate.js';
 import type { RegistryEntry } from '../protocol/registry.js';
 import { readParticipants } from '../services/participant-file/files.js';
@@ -119,11 +119,12 @@ async function bringUp(
 
   const local = (participants ? [] : migrationOwners())
     .filter((owner) => owner.name !== 'lethe')
-    .map(({ name, role }, index) => ({
+    .map(({ name, role, reader }, index) => ({
       name,
       url: `http://127.0.0.1:${ports.servicesFirst + index}`,
       port: ports.servicesFirst + index,
       databaseUrl: urlForRole(databaseUrl, role),
+      retainedUrl: reader && urlForRole(databaseUrl, reader),
     }));
   const entries = [...(participants?.entries ?? []), ...(options.foreignServices ?? [])];
   const foreign = entries.map(({ name, url }) => ({ name, url, databaseUrl: null }));
@@ -146,6 +147,9 @@ async function bringUp(
       TEMPORAL_ADDRESS: temporal.address,
       TEMPORAL_NAMESPACE: temporal.namespace,
       ...Object.fromEntries(local.map((one) => [databaseUrlName(one.name), one.databaseUrl])),
+      ...Object.fromEntries(
+        local.flatMap((one) => (one.retainedUrl ? [[retainedUrlName(one.name), one.retainedUrl]] : [])),
+      ),
     },
   });
   report(`Starting ${local.length || entries.length} services, the worker and the API`);

@@ -26,7 +26,7 @@ export function urlForRole(superuserUrl: string, role: string): string {
 export async function createLocalRoles(superuserUrl: string, owners = migrationOwners()): Promise<void> {
   await createRoles({
     databaseUrl: superuserUrl,
-    roles: owners.map((owner) => owner.role),
+    roles: owners.flatMap(({ role, reader }) => (reader === null ? [role] : [role, reader])),
     passwordOf: (role) => rolePassword(superuserUrl, role),
   });
 }

@@ -15,6 +15,8 @@ export interface MigrationOwner {
   readonly schema: string;
   /** Login role of the process that serves it, e.g. `lethe_orders`. */
   readonly role: string;
+  /** Login role that reads what the service retains, where it retains anything. */
+  readonly reader: string | null;
   readonly directory: string;
 }
 
@@ -55,8 +57,18 @@ function ownerNamed(folder: string, directory: string): MigrationOwner {
     name: folder,
     schema: ofRecords ? 'lethe_records' : name,
     role: ofRecords ? 'lethe_records' : `lethe_${name}`,
+    reader: readerIn(join(directory, folder, 'migrations'), `lethe_${name}_retained`),
     directory: join(directory, folder),
   };
+}
+
+/** The role, where a migration grants something to it. */
+function readerIn(migrations: string, role: string): string | null {
+  const granted = readdirSync(migrations).some((name) => {
+    const file = join(migrations, name, 'migration.sql');
+    return existsSync(file) && readFileSync(file, 'utf8').includes(`TO "${role}"`);
+  });
+  return granted ? role : null;
 }
 
 /** Brings every owner's schema to its last migration. Run again, it finds nothing to do. */

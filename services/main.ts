@@ -11,7 +11,7 @@ const TENANT_SERVICE = 'tenant';
 
 /** Throws where nobody has declared a service of that name. */
 function participantFor(service: ServedService, config: ServicesConfig, logger: ServiceLog): Participant {
-  const { name, databaseUrl } = service;
+  const { name, databaseUrl, retainedUrl } = service;
   if (name === TENANT_SERVICE) {
     return tenantParticipant({
       name,
@@ -27,7 +27,7 @@ function participantFor(service: ServedService, config: ServicesConfig, logger: 
     const known = [TENANT_SERVICE, ...declarations.map((one) => one.name)].join(', ');
     throw new ConfigurationError([`SERVE names ${name}, which nobody has declared; known are ${known}`]);
   }
-  return declaredParticipant(declaration, databaseUrl, config, logger);
+  return declaredParticipant(declaration, databaseUrl, config, logger, retainedUrl);
 }
 
 async function main(): Promise<void> {

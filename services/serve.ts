@@ -46,12 +46,13 @@ export interface Served {
 // Less than what supervisors give a process before they end it.
 const STOP_WITHIN_MS = 20_000;
 
-/** The engine over a database, as a participant. */
+/** The engine over a database, as a participant. `retainedUrl`: of the role that may read what is retained. */
 export function declaredParticipant(
   declaration: Declaration,
   databaseUrl: string,
   options: ServingOptions,
   logger: ServiceLog,
+  retainedUrl?: string,
 ): Participant {
   const engine = createEngine({
     databaseUrl,
@@ -59,6 +60,7 @@ export function declaredParticipant(
     limits: engineLimits(options),
     poolSize: options.POOL_SIZE,
     logger,
+    ...(retainedUrl !== undefined && { retainedUrl }),
   });
   return engineParticipant({ name: declaration.name, fence: declaration.fence, engine });
 }

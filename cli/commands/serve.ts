@@ -21,10 +21,11 @@ export const serveParticipants: ParticipantCommand<ServeOptions> = async ({ out,
     participants.map(({ file }, place) => {
       const databaseUrl = host.databaseUrl(file.database_url_env);
       const declaration = declarationOf(file);
+      const retainedUrl = file.retained_url_env && host.databaseUrl(file.retained_url_env);
       return {
         name: file.name,
         port: first === 0 ? 0 : first + place,
-        participant: (logger) => declaredParticipant(declaration, databaseUrl, serving, logger),
+        participant: (logger) => declaredParticipant(declaration, databaseUrl, serving, logger, retainedUrl),
       };
     }),
     serving,

@@ -1,5 +1,5 @@
 /** The participant's file as the engine's declaration. */
-import type { Declaration, TablePolicy } from '../../erasure/declaration.js';
+import type { Declaration, RowPolicy, TablePolicy } from '../../erasure/declaration.js';
 import { withAnswers } from './answers.js';
 import type { AcceptedTable, ParticipantFile } from './schema.js';
 
@@ -33,13 +33,29 @@ export function declarationOf(file: ParticipantFile): Declaration {
   };
 }
 
-function policyOf({ action, owned_by, reason, triggers }: AcceptedTable): TablePolicy {
+function policyOf({ action, owned_by, reason, triggers, retention, columns }: AcceptedTable): TablePolicy {
   return {
-    action,
+    ...rowPolicyOf({ action, retention, columns }),
     ...(owned_by !== undefined && { ownedBy: owned_by }),
     ...(reason !== undefined && { reason }),
     ...(triggers !== undefined && { triggers }),
   };
+}
+
+function rowPolicyOf({
+  action,
+  retention,
+  columns = {},
+}: Pick<AcceptedTable, 'action' | 'retention' | 'columns'>): RowPolicy {
+  if (action === 'anonymize') return { action, columns };
+  if (action !== 'retain') return { action };
+  // The file's schema has seen to it that there is one.
+  const { period = '', from = 'deletion', ground = '' } = retention ?? {};
+  const counted =
+    from === 'deletion'
+      ? from
+      : { column: from.column, ...(from.end_of !== undefined && { endOf: from.end_of }) };
+  return { action, retention: { period, from: counted, ground } };
 }
 
 function mapped<From, To>(

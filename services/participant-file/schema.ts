@@ -1,5 +1,6 @@
 /** The participant's file: all that Lethe has to be told about a database that exists already. */
 import { z } from 'zod';
+import { isPeriod } from '../../erasure/retention/due.js';
 import { serviceName, tableName } from '../../protocol/common.js';
 
 /** As long as a name in PostgreSQL can be, three times over, with quotes. */
@@ -30,19 +31,56 @@ const tenant = z
     'name a root table or a column: how is a tenant known?',
   );
 
+const retention = z.strictObject({
+  period: z
+    .string()
+    .refine(isPeriod, 'should be a duration as ISO 8601 writes it, e.g. P10Y')
+    .describe('How long, as ISO 8601 writes durations, e.g. P10Y'),
+  from: z
+    .union([
+      z.literal('deletion'),
+      z.strictObject({ column: z.string().min(1), end_of: z.literal('calendar_year').optional() }),
+    ])
+    .describe(
+      "What it is counted from: a date or time of the row, the end of that date's year, or the deletion",
+    ),
+  ground: words.min(1).describe('The law or contract that demands it'),
+});
+
+const columnRule = z.discriminatedUnion('becomes', [
+  z.strictObject({ becomes: z.literal('null') }),
+  z.strictObject({ becomes: z.literal('constant'), value: z.string() }),
+  z.strictObject({ becomes: z.literal('keep'), reason: words.min(1) }),
+]);
+
 const acceptedTable = z
   .strictObject({
     owned_by: words.optional().describe("How its rows were owned when it was accepted, in the plan's words"),
-    action: z.enum(['delete', 'keep']),
+    action: z
+      .enum(['delete', 'retain', 'anonymize', 'keep'])
+      .describe('What becomes of the rows; "retain" needs retention, "anonymize" columns, "keep" a reason'),
+    retention: retention.optional(),
+    columns: z
+      .record(z.string().min(1), columnRule)
+      .optional()
+      .describe('Of anonymized rows: what becomes of which column'),
     triggers: z
       .enum(['suppress', 'fire'])
       .optional()
       .describe('What becomes of triggers that fire on DELETE'),
     reason: words.optional().describe('Why rows are kept'),
   })
-  .refine(({ action, reason }) => action === 'delete' || reason !== undefined, {
+  .refine(({ action, reason }) => action !== 'keep' || reason !== undefined, {
     path: ['reason'],
     message: 'has to say why rows are kept',
+  })
+  .refine(({ action, retention: terms }) => (action === 'retain') === (terms !== undefined), {
+    path: ['retention'],
+    message: 'goes with the action retain, and has to say how long, from when, and on which ground',
+  })
+  .refine(({ action, columns }) => (action === 'anonymize') === (columns !== undefined), {
+    path: ['columns'],
+    message: 'goes with the action anonymize, and has to say what becomes of each column',
   });
 export type AcceptedTable = z.output<typeof acceptedTable>;
 
@@ -107,6 +145,13 @@ export const participantFile = z.strictObject({
     .string()
     .regex(/^[A-Z_][A-Z0-9_]*$/, 'should be the name of an environment variable, in capitals')
     .describe('The environment variable that holds the database URL; the URL itself stands nowhere'),
+  retained_url_env: z
+    .string()
+    .regex(/^[A-Z_][A-Z0-9_]*$/, 'should be the name of an environment variable, in capitals')
+    .optional()
+    .describe(
+      'Likewise, of the role that may read what is retained; without it that is listed and not shown',
+    ),
   schemas: z.array(z.string().min(1)).min(1).describe('Schemas that hold the tables'),
   lethe_schema: z
     .string()

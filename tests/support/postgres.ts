@@ -43,7 +43,9 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
   };
 }
 
-const rolesOfMigrations = new Set(migrationOwners().map((owner) => owner.role));
+const rolesOfMigrations = new Set(
+  migrationOwners().flatMap((owner) => [owner.role, owner.reader ?? []].flat()),
+);
 
 function roleUrl(url: string, role: string): string {
   if (rolesOfMigrations.has(role)) return urlForRole(url, role);
