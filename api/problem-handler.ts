@@ -51,9 +51,14 @@ async function keepRefusal(
   const actor = knownCaller(request);
   if (!actor || ['GET', 'HEAD'].includes(request.method)) return;
   if (!REFUSALS_WORTH_KEEPING.includes(problem.status)) return;
-  const { tenant_id: tenantId, job_id: jobId } = (request.params ?? {}) as {
+  const {
+    tenant_id: tenantId,
+    job_id: jobId,
+    hold_id: holdId,
+  } = (request.params ?? {}) as {
     tenant_id?: string;
     job_id?: string;
+    hold_id?: string;
   };
   const route = `${request.method} ${request.routeOptions.url ?? 'unknown'}`;
   let timer: NodeJS.Timeout | undefined;
@@ -66,7 +71,11 @@ async function keepRefusal(
       tenantId: isText(tenantId) ? tenantId : null,
       actor,
       action: `refused ${route}`,
-      details: { code: problem.code, status: problem.status },
+      details: {
+        code: problem.code,
+        status: problem.status,
+        ...(isUuid(holdId) && { hold_id: holdId }),
+      },
     })
     .catch((error: unknown) =>
       request.log.error({ err: error, code: problem.code }, 'a refusal could not be audited'),

@@ -43,9 +43,13 @@ export async function changeOfStaged(
     where: { jobId },
     select: { name: true, planHash: true, state: true, rowsDone: true },
   });
+  // One that could not be asked, and was waived, stands in the job without a plan.
+  const known = services.filter(
+    ({ name, planHash }) => planHash !== null || approved.some(({ service }) => service === name),
+  );
   return changeSince(
     approved,
-    services.map(({ name, planHash, state, rowsDone }) => ({
+    known.map(({ name, planHash, state, rowsDone }) => ({
       service: name,
       planHash,
       rows: state === 'staged' ? Number(rowsDone) : null,

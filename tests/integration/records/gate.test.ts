@@ -132,6 +132,17 @@ describe('an approval', () => {
     expect(await problemOf(late)).toMatchObject({ code: 'job_ended' });
   });
 
+  it('a rejection after something was staged brings it back', async () => {
+    const job = await toApprove();
+    await records.approve(job.job_id, hashOf(job), 'as it is', APPROVER);
+    await records.recordStageRequest(job.job_id, 'orders');
+    const rejected = await records.reject(job.job_id, hashOf(job), 'A mistake.', OTHER);
+    expect(rejected).toMatchObject({ status: 'compensating', abort_cause: 'failure' });
+    const order = { epoch: await records.beginRun(job.job_id, 'the end'), number: 1 };
+    const over = await records.endJob(job.job_id, order, 'compensated', 'said by the run');
+    expect(over).toMatchObject({ outcome: 'Rejected: A mistake. Every row is back.', continued_by: null });
+  });
+
   it('more was archived than approved: it goes back, and a successor waits in the same transaction', async () => {
     const job = await toApprove({ readers: [OWNER.id, OPERATOR.id] });
     await records.approve(job.job_id, hashOf(job), 'ten rows', APPROVER);
