@@ -11,6 +11,7 @@ import {
 import pg from 'pg';
 import { expect } from 'vitest';
 import type { ExportSettings } from '../../activities/export.js';
+import type { HousekeepingWorks } from '../../activities/housekeeping.js';
 import { createActivities, createTokenGiver, settleEndedJob } from '../../activities/index.js';
 import type { SagaSettings } from '../../activities/types.js';
 import { previewHash } from '../../proof/preview-hash.js';
@@ -47,6 +48,7 @@ export interface TestSaga {
   readonly runs: JobRuns;
   readonly reconciler: Reconciler;
   readonly client: Client;
+  readonly taskQueue: string;
   readonly keys: TestPlatformKeys;
   readonly certificates: TestCertificates;
   readonly orders: StagingParticipant;
@@ -105,6 +107,8 @@ export interface TestSagaOptions {
   readonly extra?: readonly RegistryEntry[];
   /** How strict the gate is. */
   readonly gate?: Partial<GateRules>;
+  /** What workers do by themselves. */
+  readonly housekeeping?: HousekeepingWorks;
   /** Keys that the extra services were started with. */
   readonly keys?: TestPlatformKeys;
   readonly exports?: ExportSettings;
@@ -192,6 +196,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
     runs,
     reconciler,
     client: temporal.client,
+    taskQueue,
     keys,
     certificates,
     orders,
@@ -292,6 +297,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
         workflowBundle: { codePath },
         activities: createActivities({
           records,
+          ...(options.housekeeping && { housekeeping: options.housekeeping }),
           services: clientsOf(saga.registry),
           ...(options.exports && { exports: options.exports }),
           settings,
