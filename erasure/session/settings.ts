@@ -10,6 +10,12 @@ const FIXED: Readonly<Record<string, string>> = {
   TimeZone: 'UTC',
   extra_float_digits: '1',
   bytea_output: 'hex',
+  // What was archived as text is read again as it was written.
+  array_nulls: 'on',
+  xmloption: 'content',
+  lc_monetary: 'C',
+  transform_null_equals: 'off',
+  standard_conforming_strings: 'on',
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',
   // Compiling a statement that runs once costs more than it gains.
