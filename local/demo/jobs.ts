@@ -1,6 +1,9 @@
 /** The demo as a caller of the API: tokens, requests, and waiting for a job to end. */
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
+import { z } from 'zod';
 import { type ApiClient, createApiClient } from '../../cli/api-client.js';
 import { count } from '../../cli/output.js';
 import { readLocalConfig } from '../../config.js';
@@ -25,6 +28,8 @@ export interface DemoApi {
   replay(jobId: string): Promise<JobView>;
   /** Looks at the job until it has ended or needs a person. */
   ended(jobId: string, show: (progress: string) => void): Promise<JobView>;
+  /** As it was signed, and as a page. */
+  certificate(jobId: string): Promise<{ readonly jws: string; readonly html: string }>;
   /** Where the job's latest run can be looked at. */
   link(tenant: SeededTenant): Promise<string>;
   close(): Promise<void>;
@@ -61,6 +66,11 @@ export async function createDemoApi(platform: Platform): Promise<DemoApi> {
         if (Date.now() > deadline) throw new Error(`Job ${jobId} has not ended: ${progressOf(job)}`);
       }
     },
+    certificate: async (jobId) => {
+      const path = `/api/v1/deletion-jobs/${jobId}/certificate`;
+      const { jws } = await operator.call(z.object({ jws: z.string() }), 'GET', path);
+      return { jws, html: await text(Readable.from(await operator.download(path, 'text/html'))) };
+    },
     link: async ({ tenantId }) => {
       const workflowId = workflowIdOf(tenantId);
       const { runId } = await temporal.workflow.getHandle(workflowId).describe();
@@ -95,6 +105,8 @@ function progressOf(job: JobView): string {
       return `${inState('purged')} ${of} have deleted theirs, ${rows}`;
     case 'verify':
       return `${services.filter((service) => service.verified_at !== null).length} ${of} have counted again`;
+    case 'certificate':
+      return 'Everything is verified; the certificate is signed';
     default:
       return `${status}, ${phase}`;
   }

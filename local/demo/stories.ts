@@ -6,6 +6,7 @@ import type { SeededTenant } from '../../services/sample-data/load.js';
 import { type Checksums, differingTables, readChecksums, totalRows } from '../checksums.js';
 import { leavingRows } from '../leaving.js';
 import type { Platform } from '../platform.js';
+import { checkCertificate } from './certificate.js';
 import type { DemoApi } from './jobs.js';
 import { rowsText, type Screen, secondsSince } from './screen.js';
 
@@ -125,11 +126,12 @@ async function follow(
 }
 
 async function checkDeleted(
-  { platform, screen }: Stage,
+  stage: Stage,
   tenant: SeededTenant,
   job: JobView,
   othersBefore: Checksums,
 ): Promise<boolean> {
+  const { platform, screen } = stage;
   const { databaseUrl } = platform;
   const left = await readChecksums({ databaseUrl, only: tenant.tenantId });
   const others = await readChecksums({ databaseUrl, except: tenant.tenantId });
@@ -143,7 +145,7 @@ async function checkDeleted(
   const retained = counts.reduce((sum, one) => sum + (one.retained ?? 0), 0);
   const anonymized = counts.reduce((sum, one) => sum + (one.anonymized ?? 0), 0);
   const unverified = job.services.filter((service) => service.verified_at === null);
-  return allHold([
+  const deleted = allHold([
     screen.check(job.status === 'completed', 'The job ended completed', explained(job)),
     screen.check(
       wrong.length === 0 && job.rows_deleted === leavingRows(tenant),
@@ -171,6 +173,8 @@ async function checkDeleted(
       `changed: ${changed.join(', ')}`,
     ),
   ]);
+  const certified = job.status === 'completed' && (await checkCertificate(stage, tenant, job));
+  return deleted && certified;
 }
 
 async function checkBroughtBack(stage: Stage, job: JobView, before: Checksums): Promise<boolean> {
