@@ -14,7 +14,9 @@ import { addGateJobCommands, addHoldCommands } from './gate-program.js';
 import { createOutput, type Stream } from './output.js';
 import type { ParticipantCommand, ParticipantHost } from './participant/context.js';
 import { addParticipantCommands } from './participant/program.js';
+import { addExportCommand, addWaiverCommands } from './portability-program.js';
 import { addProofCommands } from './proof-program.js';
+import { addRetainedCommands } from './retained-program.js';
 
 /** What the process gives to the program. */
 export interface Host {
@@ -99,6 +101,7 @@ function build(host: Host, done: (status: number) => void): Commander {
   addTenantCommands(program, run);
   addJobCommands(program, run);
   addHoldCommands(program, run);
+  addWaiverCommands(program, run);
   addErasedCommands(program, run);
   addProofCommands(program, run);
   program
@@ -107,6 +110,7 @@ function build(host: Host, done: (status: number) => void): Commander {
     .option('--quick', "without the plans' findings")
     .action(run(doctor));
   addParticipantCommands(program, runParticipant);
+  addRetainedCommands(program, run, runParticipant);
   return program;
 }
 
@@ -129,6 +133,10 @@ function addTenantCommands(program: Commander, run: Run): void {
       "the tenant's name, so that a wrong id is noticed; asked for at a terminal",
     )
     .option('--require-approval', 'let somebody else approve it first')
+    .option(
+      '--export',
+      "the tenant's data as a file, out of what is deleted; fetch it with lethe jobs export",
+    )
     .option('--watch', 'stay until it has ended or needs a person (the default)', true)
     .option('--no-watch', 'return at once')
     .action(run(deleteTenant));
@@ -169,4 +177,5 @@ function addJobCommands(program: Commander, run: Run): void {
     .option('--dry-run', 'list them, start nothing')
     .action(run(replayJobs));
   addGateJobCommands(jobs, run);
+  addExportCommand(jobs, run);
 }

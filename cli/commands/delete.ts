@@ -12,6 +12,7 @@ export interface DeleteOptions {
   readonly dueAt?: string;
   readonly confirmName?: string;
   readonly requireApproval?: boolean;
+  readonly export?: boolean;
   readonly watch: boolean;
 }
 
@@ -27,6 +28,7 @@ export const deleteTenant: Command<DeleteOptions, [tenant: string]> = async (con
     ...(options.dueAt === undefined ? {} : { due_at: options.dueAt }),
     ...(confirmName === undefined ? {} : { confirm_name: confirmName }),
     ...(options.requireApproval && { require_approval: true }),
+    ...(options.export && { export: true }),
   };
   const path = `/api/v1/tenants/${encodeURIComponent(tenant)}/deletion-jobs`;
   const job = await api.call(jobView, 'POST', path, wanted);

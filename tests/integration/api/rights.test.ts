@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestApi, type TestApi } from '../../support/api.js';
 import { sampleCertificate } from '../../support/certificates.js';
@@ -22,6 +25,7 @@ certificate          | yes   | yes   | yes      | yes      | yes     | no     | 
 audit trail          | no    | no    | no       | yes      | yes     | no     | no       | no          | -
 export of the trail  | no    | no    | no       | yes      | yes     | no     | no       | no          | -
 heads of the trail   | no    | no    | no       | yes      | yes     | no     | no       | no          | -
+see what is retained | no    | no    | no       | yes      | yes     | no     | no       | no          | -
 forget a person      | no    | no    | yes      | no       | no      | no     | no       | no          | -
 approve              | no    | no    | yes      | yes      | no      | no     | no       | no          | -
 reject               | no    | no    | yes      | yes      | no      | no     | no       | no          | -
@@ -31,6 +35,9 @@ see the holds        | no    | no    | yes      | yes      | yes     | no     | 
 halt                 | no    | no    | yes      | no       | no      | no     | no       | no          | -
 see the halt         | no    | no    | yes      | no       | no      | no     | no       | no          | -
 resume               | no    | no    | yes      | no       | no      | no     | no       | no          | -
+waive a service      | no    | no    | yes      | no       | no      | no     | no       | no          | -
+approve a waiver     | no    | no    | yes      | yes      | no      | no     | no       | no          | -
+fetch the export     | yes   | yes   | yes      | yes      | yes     | no     | no       | no          | -
 `;
 
 interface Scene {
@@ -45,6 +52,8 @@ interface Scene {
   readonly hash: string;
   /** A hold on the tenant; where the call needs one. */
   readonly hold: string;
+  /** Asked for by somebody; where the call needs one. */
+  readonly waiver: string;
   readonly member: string;
   readonly leaving: string;
 }
@@ -88,6 +97,7 @@ const CALLS: Record<string, Call> = {
   'audit trail': () => ({ method: 'GET', path: `${base}/audit` }),
   'export of the trail': () => ({ method: 'GET', path: `${base}/audit/export` }),
   'heads of the trail': () => ({ method: 'GET', path: `${base}/audit/heads` }),
+  'see what is retained': () => ({ method: 'GET', path: `${base}/retained` }),
   'forget a person': ({ known }) => ({ method: 'DELETE', path: `${base}/people/${known}` }),
   approve: ({ job, hash }) => ({
     method: 'POST',
@@ -109,6 +119,16 @@ const CALLS: Record<string, Call> = {
   halt: () => ({ method: 'POST', path: `${base}/deletion-jobs/halt`, body: { reason: 'wait' } }),
   'see the halt': () => ({ method: 'GET', path: `${base}/deletion-jobs/halt` }),
   resume: () => ({ method: 'POST', path: `${base}/deletion-jobs/resume`, body: { reason: 'go on' } }),
+  'waive a service': () => ({
+    method: 'POST',
+    path: `${base}/services/orders/waive`,
+    body: { reason: 'it is gone' },
+  }),
+  'approve a waiver': ({ waiver }) => ({
+    method: 'POST',
+    path: `${base}/services/orders/waive/${waiver}/approve`,
+  }),
+  'fetch the export': ({ job }) => ({ method: 'GET', path: `${base}/deletion-jobs/${job}/export` }),
 };
 const NEEDS_JOB = new Set(['read the job', 'list the jobs', 'cancel', 'move the date']);
 const NEEDS_APPROVAL = new Set(['approve', 'reject']);
@@ -130,15 +150,20 @@ function cells() {
 
 describe('who may do what', () => {
   let api: TestApi;
+  let exportDirectory: string;
   let otherTenant: string;
   let otherOwner: string;
 
   beforeAll(async () => {
-    api = await openTestApi();
+    exportDirectory = mkdtempSync(join(tmpdir(), 'lethe-rights-'));
+    api = await openTestApi({ settings: { exportDirectory } });
     otherOwner = await api.user();
     otherTenant = await api.tenant({ [otherOwner]: 'owner' });
   });
-  afterAll(() => api.close());
+  afterAll(async () => {
+    await api.close();
+    rmSync(exportDirectory, { recursive: true });
+  });
 
   it.each(cells())('$call: $who → $allowed', async ({ call, who, allowed }) => {
     const [owner, admin, member, leaving, staff] = await Promise.all([1, 2, 3, 4, 5].map(() => api.user()));
@@ -161,6 +186,7 @@ describe('who may do what', () => {
       tenant,
       hash: toApprove?.hash ?? '',
       hold: call === 'lift a hold' ? await holdOn(tenant) : '',
+      waiver: call === 'approve a waiver' ? await waiverOfOrders() : '',
       member: member ?? '',
       leaving: leaving ?? '',
       job: toApprove?.job ?? (await jobFor(call, tenant, owner ?? '')),
@@ -195,6 +221,7 @@ describe('who may do what', () => {
 
   async function jobFor(call: string, tenant: string, requester: string): Promise<string> {
     if (call === 'certificate') return certifiedJob(tenant, requester);
+    if (call === 'fetch the export') return exportedJob(tenant, requester);
     return NEEDS_JOB.has(call) ? openJob(tenant, requester) : '';
   }
 
@@ -206,6 +233,20 @@ describe('who may do what', () => {
       sampleCertificate(tenant, jobId),
     );
     return jobId;
+  }
+
+  async function exportedJob(tenant: string, requester: string): Promise<string> {
+    const jobId = await openJob(tenant, requester);
+    writeFileSync(join(exportDirectory, `${jobId}.zip`), 'a zip');
+    const made = { bytes: 5, rows: 1, sha256: 'f'.repeat(64), expiresAt: '2190-01-01T00:00:00Z' };
+    await api.records.recordExport(jobId, made);
+    return jobId;
+  }
+
+  async function waiverOfOrders(): Promise<string> {
+    const actor = { kind: 'user', id: 'an-operator', role: 'operator' } as const;
+    const waiver = { service: 'orders', jobId: null, reason: 'it is gone', actor };
+    return (await api.records.requestWaiver(waiver)).waiver_id;
   }
 
   async function knownPerson(): Promise<string> {
