@@ -2,7 +2,7 @@
 import type { JobService, JobView, ServiceError } from '../protocol/jobs.js';
 import type { DeletionPreview, Finding, Manifest } from '../protocol/participant.js';
 import { Problem } from '../protocol/problems.js';
-import type { Parts } from './dependencies.js';
+import { type Parts, partOf } from './dependencies.js';
 import { faultOf, identifier } from './failures.js';
 import { answerOfGate } from './gate.js';
 import { registeredFor, stateOfJob } from './record.js';
@@ -104,11 +104,14 @@ export function agreementSteps(parts: Parts) {
           `${service} says ${state}, although nobody decided that. Its rows are live again; the job goes back everywhere.`,
           { service, state },
         );
-        await parts.tell(jobId, {
-          name: service,
-          state,
-          ...(wentBack && { lastError: keptProblem(problem) }),
-        });
+        // Mostly it is what the record says already.
+        if (wentBack || partOf(job, service)?.state !== state) {
+          await parts.tell(jobId, {
+            name: service,
+            state,
+            ...(wentBack && { lastError: keptProblem(problem) }),
+          });
+        }
         return {
           stageAgain: state === 'absent' || state === 'staging',
           fault: wentBack ? faultOf(problem, { service }) : null,

@@ -6,6 +6,7 @@ import { decide, decideToAbort, standingOf } from './decided.js';
 import { obstacleOf } from './gate.js';
 import type { GateRules } from './gate-types.js';
 import { lockGateAndJob, readDecision } from './lookup.js';
+import { sharedReads } from './shared-reads.js';
 import type { LockedJob } from './sql.js';
 import type { Records } from './types.js';
 
@@ -48,7 +49,9 @@ export function decisionRecords(
         return decideToAbort(client, jobId, job, { cause: 'failure', actor: SAGA, change });
       }),
 
-    decisionOf: async (jobId) => standingOf(await database.read((client) => readDecision(client, jobId))),
+    decisionOf: sharedReads(async (jobId) =>
+      standingOf(await database.read((client) => readDecision(client, jobId))),
+    ),
   };
 }
 

@@ -6,6 +6,7 @@ import type { Database } from './database.js';
 import { erasedGate } from './erased.js';
 import { Prisma } from './generated/client.js';
 import { readJob } from './lookup.js';
+import { sharedReads } from './shared-reads.js';
 import type { HashOf } from './stays-gone.js';
 import type { JobFilter, Records } from './types.js';
 import { viewOf, withServices } from './view.js';
@@ -28,7 +29,8 @@ type JobQueries = Pick<
 
 export function jobQueries(database: Database, hashOf: HashOf): JobQueries {
   return {
-    getJob: (jobId) => database.read((client) => readJob(client, jobId)),
+    // Every step at every service begins with it, and the services' steps begin together.
+    getJob: sharedReads((jobId) => database.read((client) => readJob(client, jobId))),
 
     mayRead: async (jobId, userId) => {
       if (!isUuid(jobId)) return false;
