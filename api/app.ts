@@ -29,6 +29,7 @@ import { noticeRoutes } from './routes/notices.js';
 import { peopleRoutes } from './routes/people.js';
 import { previewRoutes } from './routes/preview.js';
 import { replayRoutes } from './routes/replay.js';
+import { retainedRoutes } from './routes/retained.js';
 import { serviceRoutes } from './routes/services.js';
 import { tenantDeletionRoutes } from './routes/tenant-deletions.js';
 import { tombstoneReleaseRoutes } from './routes/tombstone-release.js';
@@ -92,6 +93,7 @@ export async function buildApp(dependencies: ApiDependencies): Promise<FastifyIn
         noticeRoutes,
         erasedRoutes,
         tombstoneReleaseRoutes,
+        retainedRoutes,
       ]) {
         await guarded.register(async (scope) => routes(scope, parts));
       }

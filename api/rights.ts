@@ -25,6 +25,7 @@ export const RIGHTS = {
   approve_waiver: ['operator', 'approver'],
   see_services: ['operator', 'approver', 'auditor'],
   audit: ['approver', 'auditor'],
+  see_retained: ['approver', 'auditor'],
   forget_people: ['operator'],
   see_erased: ['operator', 'approver', 'auditor'],
   import_erased: ['operator'],

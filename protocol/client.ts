@@ -8,6 +8,7 @@ import {
   type CallParams,
   type CallQuery,
   EXPORT_PATH,
+  RETAINED_EXPORT_PATH,
   subjectOf,
 } from './calls.js';
 import { type ReadAnswer, readAnswer } from './http-answer.js';
@@ -66,6 +67,11 @@ export interface ServiceClient {
     subject: { readonly tenantId: string; readonly jobId: string | null },
     options?: Pick<CallOptions, 'timeoutMs' | 'signal' | 'requestId'>,
   ): AsyncGenerator<Uint8Array>;
+  /** What the service retains, of one tenant or of all, likewise. */
+  exportRetained(
+    tenantId: string | null,
+    options?: Pick<CallOptions, 'timeoutMs' | 'signal' | 'requestId'>,
+  ): AsyncGenerator<Uint8Array>;
   /** Asks `/readyz`; throws `service_unavailable` where it is not ready. */
   ready(options?: Pick<CallOptions, 'timeoutMs' | 'signal'>): Promise<void>;
   close(): Promise<void>;
@@ -104,6 +110,36 @@ export function createServiceClient({
     }
   };
 
+  async function* stream(
+    path: string,
+    token: string,
+    options: Pick<CallOptions, 'timeoutMs' | 'signal' | 'requestId'>,
+  ): AsyncGenerator<Uint8Array> {
+    const idle = options.timeoutMs ?? limits.timeoutMs;
+    try {
+      const answer = await agent.request({
+        origin: new URL(service.url).origin,
+        method: 'GET',
+        path: pathOf(service, path),
+        headers: headersOf(token, { ...options, accept: 'application/x-ndjson, application/problem+json' }),
+        headersTimeout: idle,
+        bodyTimeout: idle,
+        ...(options.signal && { signal: options.signal }),
+      });
+      if (answer.statusCode !== 200) {
+        const refusal = await readAnswer(answer, limits.maxAnswerBytes);
+        throw fromFailedAnswer({ service: service.name, ...refusal });
+      }
+      // Whoever stops reading lets the connection go.
+      yield* answer.body as AsyncIterable<Uint8Array>;
+    } catch (error) {
+      if (options.signal?.aborted) throw options.signal.reason;
+      if (error instanceof Problem) throw error;
+      const what = `broke off its export (${reasonOf(error)})`;
+      throw new Problem('service_unavailable', `${service.name} ${what}.`, { service: service.name });
+    }
+  }
+
   return {
     service,
     async call(name, parts, options = {}) {
@@ -129,31 +165,14 @@ export function createServiceClient({
         tenantId,
         jobId: jobId ?? undefined,
       });
-      const idle = options.timeoutMs ?? limits.timeoutMs;
       const search = jobId === null ? '' : `?${new URLSearchParams({ job_id: jobId })}`;
-      const path = pathOf(service, EXPORT_PATH.replace(':tenant_id', encodeURIComponent(tenantId)));
-      try {
-        const answer = await agent.request({
-          origin: new URL(service.url).origin,
-          method: 'GET',
-          path: `${path}${search}`,
-          headers: headersOf(token, { ...options, accept: 'application/x-ndjson, application/problem+json' }),
-          headersTimeout: idle,
-          bodyTimeout: idle,
-          ...(options.signal && { signal: options.signal }),
-        });
-        if (answer.statusCode !== 200) {
-          const refusal = await readAnswer(answer, limits.maxAnswerBytes);
-          throw fromFailedAnswer({ service: service.name, ...refusal });
-        }
-        // Whoever stops reading lets the connection go.
-        yield* answer.body as AsyncIterable<Uint8Array>;
-      } catch (error) {
-        if (options.signal?.aborted) throw options.signal.reason;
-        if (error instanceof Problem) throw error;
-        const what = `broke off its export (${reasonOf(error)})`;
-        throw new Problem('service_unavailable', `${service.name} ${what}.`, { service: service.name });
-      }
+      const path = EXPORT_PATH.replace(':tenant_id', encodeURIComponent(tenantId));
+      yield* stream(`${path}${search}`, token, options);
+    },
+    async *exportRetained(tenantId, options = {}) {
+      const token = await tokenFor({ audience: service.name, action: 'retained' });
+      const search = tenantId === null ? '' : `?${new URLSearchParams({ tenant_id: tenantId })}`;
+      yield* stream(`${RETAINED_EXPORT_PATH}${search}`, token, options);
     },
     async ready(options) {
       const path = pathOf(service, '/readyz');

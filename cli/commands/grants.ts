@@ -11,11 +11,17 @@ export interface GrantsOptions {
   readonly role: string;
   readonly check?: boolean;
   readonly fastPath?: boolean;
+  readonly reader?: string;
   readonly databaseUrlEnv?: string;
 }
 
 /** Findings that rights and Lethe's own schema would end. */
-const MISSING = new Set(['privilege_missing', 'lethe_schema_missing', 'row_security']);
+const MISSING = new Set([
+  'privilege_missing',
+  'lethe_schema_missing',
+  'retained_place_missing',
+  'row_security',
+]);
 
 /** `lethe grants`: the SQL that gives a role what it needs, for a DBA to review; `--check`: what is missing. */
 export const grants: ParticipantCommand<GrantsOptions> = async (context, options) => {
@@ -42,6 +48,7 @@ export const grants: ParticipantCommand<GrantsOptions> = async (context, options
       roleExists: await bench.hasRole(role),
       installed: await bench.isInstalled(declaration),
       fastPath: options.fastPath === true,
+      ...(options.reader !== undefined && { reader: options.reader }),
     }),
   );
   out.document({ role, sql });

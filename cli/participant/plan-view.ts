@@ -1,5 +1,7 @@
 /** A plan as people review it. */
 import type { Plan, PlanFinding } from '../../erasure/plan/types.js';
+import { changingRules } from '../../erasure/retention/anonymize.js';
+import { startInWords } from '../../erasure/retention/due.js';
 import type { Estimate } from '../../erasure/workbench/estimate.js';
 import type { AcceptedDiff } from '../../services/participant-file/accepted.js';
 import type { ParticipantFile } from '../../services/participant-file/schema.js';
@@ -39,11 +41,30 @@ export function printTables(
   );
   const kept = Object.entries(file.tables).filter(([, { action }]) => action === 'keep');
   for (const [table, { reason }] of kept) out.line(`${table} is kept: ${reason ?? ''}`);
+  printPolicies(out, plan);
   for (const unit of plan.units.filter(({ reason }) => reason !== 'single')) {
     const names = unit.tableOids.map((oid) => plan.ownedTables.find(({ table }) => table.oid === oid)?.label);
     const why = unit.reason === 'cycle' ? 'refer to each other' : 'are tied by keys that act on deletion';
     const which = names.length > MOST_NAMES ? `${count(names.length)} tables` : names.join(', ');
     out.line(out.dim(`${which} ${why}: deleted in one statement.`));
+  }
+}
+
+/** What becomes of rows that do not simply go. */
+function printPolicies(out: Output, plan: Plan): void {
+  for (const { label, retention, rules, retainedWith } of plan.tables) {
+    if (retention) {
+      const { period, ground } = retention;
+      out.line(`${label} is retained for ${period} from ${startInWords(retention)}: ${ground}`);
+    }
+    if (retainedWith)
+      out.line(out.dim(`${label}: what rows of ${retainedWith.join(', ')} refer to is retained with them.`));
+    if (rules) {
+      const changes = changingRules(rules).map(
+        ({ column, becomes }) => `${column} becomes ${becomes === null ? 'null' : JSON.stringify(becomes)}`,
+      );
+      out.line(`${label} stays and is nobody's: ${changes.join(', ')}`);
+    }
   }
 }
 

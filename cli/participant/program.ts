@@ -47,6 +47,7 @@ export function addParticipantCommands(program: Commander, run: RunParticipant):
     .requiredOption(...CONFIG)
     .requiredOption('--role <name>', 'the role that the participant is served with')
     .option('--check', 'print what is missing; status 1 where anything is')
+    .option('--reader <name>', 'the login role that reads what is retained; otherwise <role>_retained')
     .option('--fast-path', 'with the right to move rows with triggers off, which a superuser has to grant')
     .option(...URL_ENV)
     .action(run(grants));

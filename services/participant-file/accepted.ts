@@ -20,7 +20,7 @@ export function acceptedDiff(file: ParticipantFile, plan: Plan): AcceptedDiff {
       .filter(({ label: name }) => plan.unacceptedTables.includes(name))
       .map(({ label: table, ownedBy }) => ({ table, ownedBy })),
     removed: accepted
-      .filter(([table, { action }]) => !there.has(table) || (action === 'delete' && !owned.has(table)))
+      .filter(([table, { action }]) => !there.has(table) || (action !== 'keep' && !owned.has(table)))
       .map(([table]) => table),
     changed: accepted.flatMap(([table, { owned_by }]) => {
       const now = owned.get(table)?.ownedBy;

@@ -17,6 +17,7 @@ const ROWS: Record<string, readonly Right[]> = {
   'see the services': ['see_services'],
   certificate: ['read'],
   'audit trail': ['audit'],
+  'see and export what is retained': ['see_retained'],
   'forget a person': ['forget_people'],
   'see who is erased, and check it': ['see_erased'],
   'import a list of erased tenants': ['import_erased'],

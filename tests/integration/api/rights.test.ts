@@ -37,6 +37,15 @@ see the halt         | no    | no    | yes      | no       | no      | no     | 
 resume               | no    | no    | yes      | no       | no      | no     | no       | no          | -
 waive a service      | no    | no    | yes      | no       | no      | no     | no       | no          | -
 approve a waiver     | no    | no    | yes      | yes      | no      | no     | no       | no          | -
+list who is erased   | no    | no    | yes      | yes      | yes     | no     | no       | no          | -
+export who is erased | no    | no    | yes      | yes      | yes     | no     | no       | no          | -
+see who is erased    | no    | no    | yes      | yes      | yes     | no     | no       | no          | -
+check who is erased  | no    | no    | yes      | yes      | yes     | no     | no       | no          | -
+import a list        | no    | no    | yes      | no       | no      | no     | no       | no          | -
+erase again          | no    | no    | yes      | no       | no      | no     | no       | no          | -
+ask for a release    | no    | no    | yes      | yes      | no      | no     | no       | no          | -
+approve a release    | no    | no    | yes      | yes      | no      | no     | no       | no          | -
+see what ran         | no    | no    | yes      | yes      | yes     | no     | no       | no          | -
 fetch the export     | yes   | yes   | yes      | yes      | yes     | no     | no       | no          | -
 `;
 
@@ -54,6 +63,8 @@ interface Scene {
   readonly hold: string;
   /** Asked for by somebody; where the call needs one. */
   readonly waiver: string;
+  /** Of erased tenants, signed; where the call needs one. */
+  readonly list: string;
   readonly member: string;
   readonly leaving: string;
 }
@@ -128,9 +139,43 @@ const CALLS: Record<string, Call> = {
     method: 'POST',
     path: `${base}/services/orders/waive/${waiver}/approve`,
   }),
+  'list who is erased': () => ({ method: 'GET', path: `${base}/erased-tenants` }),
+  'export who is erased': () => ({ method: 'GET', path: `${base}/erased-tenants/export` }),
+  'see who is erased': ({ tenant }) => ({ method: 'GET', path: `${base}/erased-tenants/${tenant}` }),
+  'check who is erased': ({ tenant }) => ({
+    method: 'POST',
+    path: `${base}/erased-tenants/${tenant}/check`,
+  }),
+  'import a list': ({ list }) => ({
+    method: 'POST',
+    path: `${base}/erased-tenants/import`,
+    body: { list },
+  }),
+  'erase again': ({ tenant }) => ({
+    method: 'POST',
+    path: `${base}/services/orders/reapply`,
+    body: { tenant_id: tenant, dry_run: true },
+  }),
+  'ask for a release': ({ tenant }) => ({
+    method: 'POST',
+    path: `${base}/tenants/${tenant}/tombstone-release`,
+    body: { reason: 'somebody new' },
+  }),
+  'approve a release': ({ tenant }) => ({
+    method: 'POST',
+    path: `${base}/tenants/${tenant}/tombstone-release/approve`,
+  }),
+  'see what ran': () => ({ method: 'GET', path: `${base}/housekeeping` }),
   'fetch the export': ({ job }) => ({ method: 'GET', path: `${base}/deletion-jobs/${job}/export` }),
 };
 const NEEDS_JOB = new Set(['read the job', 'list the jobs', 'cancel', 'move the date']);
+const NEEDS_ERASED_TENANT = new Set([
+  'see who is erased',
+  'check who is erased',
+  'erase again',
+  'ask for a release',
+  'approve a release',
+]);
 const NEEDS_APPROVAL = new Set(['approve', 'reject']);
 const NEEDS_FAILED_JOB = new Set(['replay', 'replay many']);
 
@@ -186,6 +231,7 @@ describe('who may do what', () => {
       tenant,
       hash: toApprove?.hash ?? '',
       hold: call === 'lift a hold' ? await holdOn(tenant) : '',
+      list: call === 'import a list' ? await signedList() : '',
       waiver: call === 'approve a waiver' ? await waiverOfOrders() : '',
       member: member ?? '',
       leaving: leaving ?? '',
@@ -220,6 +266,12 @@ describe('who may do what', () => {
   });
 
   async function jobFor(call: string, tenant: string, requester: string): Promise<string> {
+    if (NEEDS_ERASED_TENANT.has(call)) {
+      const job = await certifiedJob(tenant, requester);
+      const asker = { kind: 'user', id: 'an-operator', role: 'operator' } as const;
+      if (call === 'approve a release') await api.records.requestRelease(tenant, 'somebody new', asker);
+      return job;
+    }
     if (call === 'certificate') return certifiedJob(tenant, requester);
     if (call === 'fetch the export') return exportedJob(tenant, requester);
     return NEEDS_JOB.has(call) ? openJob(tenant, requester) : '';
@@ -247,6 +299,11 @@ describe('who may do what', () => {
     const actor = { kind: 'user', id: 'an-operator', role: 'operator' } as const;
     const waiver = { service: 'orders', jobId: null, reason: 'it is gone', actor };
     return (await api.records.requestWaiver(waiver)).waiver_id;
+  }
+
+  async function signedList(): Promise<string> {
+    const auditor = await api.users.token({ userId: await api.user(), roles: ['auditor'] });
+    return (await api.ask('GET', `${base}/erased-tenants/export`, auditor)).body;
   }
 
   async function knownPerson(): Promise<string> {
