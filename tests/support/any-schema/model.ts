@@ -146,7 +146,7 @@ export function modelOf(raw: RawSchema): Model {
       if (!parent) table.columns.push(tenantColumn(table, name, place, raw.tenantType));
     });
     addExtras(table);
-    if (table.columns.length === 0)
+    if (table.columns.every(({ generated }) => generated))
       table.columns.push(plain('only', 'int', { kind: 'extra', extra: NUMBERS }, false));
   });
   for (const { key, index, child, parent } of drawn) {
