@@ -11,6 +11,7 @@ import { standingOf } from './decided.js';
 import type { GateRecords, GateRules, GateStep } from './gate-types.js';
 import { waitsForApproval, waitsForHolds, waitsForResume } from './gate-waits.js';
 import { lockGateAndJob, unknownJob } from './lookup.js';
+import { sharedReads } from './shared-reads.js';
 import { holdHalt, type LockedJob, readHeldBack } from './sql.js';
 
 export function gateRecords(
@@ -28,7 +29,7 @@ export function gateRecords(
         return { decision: null, waitingFor };
       }),
 
-    heldBack: async (jobId) => {
+    heldBack: sharedReads(async (jobId) => {
       const found = isUuid(jobId) ? await database.read((client) => readHeldBack(client, jobId)) : null;
       if (found === null) throw unknownJob(jobId);
       const moment = { now: found.now, kept: found.waitingFor };
@@ -38,7 +39,7 @@ export function gateRecords(
           ? waitsForHolds(moment, found.holds)
           : null;
       return { decision: standingOf(found), waitingFor };
-    },
+    }),
   };
 }
 

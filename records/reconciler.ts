@@ -20,7 +20,13 @@ export interface OpenInLedger {
 export interface ReconcilerOptions {
   readonly records: Pick<
     Records,
-    'openJobs' | 'replaysAskedFor' | 'releasesUnderWay' | 'getJob' | 'auditOnce' | 'withAdvisoryLock'
+    | 'openJobs'
+    | 'heldBack'
+    | 'replaysAskedFor'
+    | 'releasesUnderWay'
+    | 'getJob'
+    | 'auditOnce'
+    | 'withAdvisoryLock'
   >;
   readonly runs: JobRuns;
   readonly services: readonly ServiceClient[];
@@ -72,9 +78,20 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (run.kind === 'foreign') return null;
     const waitsForOtherDate = run.waitsUntil !== null && run.waitsUntil !== job.start_at;
     if (job.decision === null && waitsForOtherDate) await runs.wake(job, 'rescheduled');
+    const over = await gateWaitOver(job);
+    if (over !== null) await runs.wake(job, over);
     if (job.decision !== 'abort' || job.abort_cause !== 'cancel' || run.cancelRequested) return null;
     await runs.requestCancel(job);
     return 'cancelled';
+  }
+
+  /** What the job waited for at the gate, where that is over and its run does not know: Temporal was away. */
+  async function gateWaitOver(job: JobView): Promise<'approval' | 'hold' | 'halt' | null> {
+    const kind = job.status === 'waiting' ? job.waiting_for?.kind : undefined;
+    if (kind !== 'approval' && kind !== 'hold' && kind !== 'halt') return null;
+    if (job.decision !== null) return kind;
+    if (kind === 'approval') return isApproved(job) ? kind : null;
+    return (await records.heldBack(job.job_id)).waitingFor?.kind === kind ? null : kind;
   }
 
   async function reconcileRuns(): Promise<Pick<Reconciled, 'started' | 'cancelled'>> {
@@ -205,6 +222,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       await loop;
     },
   };
+}
+
+function isApproved({ approvals, approval_hash: hash }: JobView): boolean {
+  return approvals.some(
+    (said) =>
+      said.approval_hash === hash && said.expires_at !== null && Date.parse(said.expires_at) > Date.now(),
+  );
 }
 
 function reasonOf(error: unknown): string {

@@ -35,8 +35,12 @@ function phaseOf(step: GateInput['step'], { kind }: WaitingFor): JobPhase {
   return step === 'suspend' && kind === 'approval' ? 'approval' : step;
 }
 
+/** The clocks of the records and of Temporal differ. */
+const LEAST_WAIT_MS = 1_000;
+
 /** Whoever ends the wait wakes the run; a message that was lost costs no more than this. */
 function patienceOf(saga: Saga, { until }: WaitingFor): number {
   const usual = saga.known.settings.attentionRetryEveryMs;
-  return until === null ? usual : Math.min(usual, Date.parse(until) - Date.now());
+  if (until === null) return usual;
+  return Math.min(usual, Math.max(LEAST_WAIT_MS, Date.parse(until) - Date.now()));
 }

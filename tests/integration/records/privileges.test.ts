@@ -26,6 +26,11 @@ describe('the role of the platform', () => {
     ['forgets a tenant', 'DELETE FROM lethe_records.tenant_gates'],
     ['takes a reader away', 'DELETE FROM lethe_records.deletion_job_readers'],
     ['renumbers a run', 'UPDATE lethe_records.deletion_job_runs SET epoch = 9'],
+    ['changes what an approver said', `UPDATE lethe_records.job_approvals SET approval_hash = 'x'`],
+    ['takes an approval away', 'DELETE FROM lethe_records.job_approvals'],
+    ['does without approval', 'UPDATE lethe_records.deletion_jobs SET approval_required = false'],
+    ['removes a hold', 'DELETE FROM lethe_records.legal_holds'],
+    ['gives a hold to another tenant', `UPDATE lethe_records.legal_holds SET tenant_id = 'other'`],
     ['switches the guards off', 'ALTER TABLE lethe_records.deletion_jobs DISABLE TRIGGER ALL'],
     ['makes tables', 'CREATE TABLE lethe_records.more ()'],
     ['looks at a service', 'SELECT * FROM orders.orders'],
@@ -75,6 +80,16 @@ describe('the tables themselves', () => {
     await expect(set(`status = 'completed'`, undecided.job_id)).rejects.toMatchObject({ code: '23514' });
     expect(await test.records.getJob(over.job_id)).toEqual(over);
     expect(await test.records.getJob(undecided.job_id)).toEqual(undecided);
+  });
+
+  it('a hold that was lifted stays lifted', async () => {
+    const { hold_id } = await test.records.placeHold('some tenant', 'a lawsuit', OWNER);
+    await test.records.liftHold(hold_id, 'settled', OWNER);
+    const unlift =
+      'UPDATE lethe_records.legal_holds SET lifted_at = NULL, lifted_by = NULL, lift_reason = NULL WHERE hold_id = $1';
+    for (const pool of [role, test.superuser]) {
+      await expect(pool.query(unlift, [hold_id])).rejects.toMatchObject({ code: '23514' });
+    }
   });
 
   it('a tenant has one open job, and stays erased', async () => {

@@ -114,7 +114,8 @@ describe('a legal hold', () => {
     await saga.until(job, ({ phase, waiting_for }) => phase === 'pivot' && waiting_for?.kind === 'hold');
     expect(saga.orders.archived(tenantId)).toBe(3);
     await saga.records.liftHold(hold.hold_id, 'settled', APPROVER);
-    await wake(job, 'hold');
+    // Nobody could tell the run; the reconciler does.
+    await saga.reconciler.runOnce();
     expect(await saga.untilEnded(job)).toMatchObject({ status: 'completed' });
     saga.expectGone(tenantId);
   });
