@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Declaration } from '../../../erasure/declaration.js';
+import { createEngine } from '../../../erasure/engine.js';
 import type { Engine } from '../../../erasure/engine-types.js';
+import { retainedReader, retainedSql } from '../../../erasure/install/retained-sql.js';
 import {
   archivesLeft,
   checksum,
@@ -18,6 +20,7 @@ import {
 const ONE = '0a000000-0000-4000-8000-00000000e001';
 const TWO = '0a000000-0000-4000-8000-00000000e002';
 const DUE = '0a000000-0000-4000-8000-00000000e003';
+const LARGE = '0a000000-0000-4000-8000-00000000e004';
 const OTHER = '0b000000-0000-4000-8000-00000000e009';
 const LAW = 'tax law, ten years';
 
@@ -121,7 +124,7 @@ async function others(): Promise<string[]> {
 beforeAll(async () => {
   db = await createErasureDatabase({ declaration: books, schema: SCHEMA });
   engine = db.engine();
-  for (const [place, tenantId] of [ONE, TWO, DUE, OTHER].entries())
+  for (const [place, tenantId] of [ONE, TWO, DUE, LARGE, OTHER].entries())
     await db.admin.query(rowsFor(tenantId, place + 1));
 }, 60_000);
 afterAll(() => db?.drop());
@@ -293,6 +296,25 @@ describe('a purge', () => {
   });
 });
 
+describe('rows that go in chunks', () => {
+  it('come back as they were, and are retained and anonymized like any', async () => {
+    const chunks = db.engine({ singleTransactionRows: 0, chunkMs: 1 });
+    const before = await checksums(db.admin, books);
+    const first = newJob(LARGE);
+    await reach(chunks, first, 'staged');
+    expect(await countRows(db.admin, tenants('visits', LARGE))).toBe(0);
+    await reach(chunks, first, 'restored');
+    expect(await checksums(db.admin, books)).toEqual(before);
+    const second = newJob(LARGE);
+    await reach(chunks, second, 'staged');
+    const status = await reach(chunks, second, 'purged');
+    expect(status.tables.find(({ table }) => table === 'books.visits')).toMatchObject({ anonymized: 5 });
+    expect(await retainedOf(LARGE)).toHaveLength(9);
+    expect(await archivesLeft(db)).toEqual([]);
+    expect((await chunks.verify(LARGE, second.jobId)).clean).toBe(true);
+  });
+});
+
 describe('what is retained', () => {
   const refusedTo = async (client: pg.Client, sql: string) =>
     expect(client.query(sql)).rejects.toMatchObject({ code: '42501' });
@@ -326,8 +348,46 @@ describe('what is retained', () => {
       LAW,
     ]);
     expect(entries.reduce((sum, { rows }) => sum + rows, 0)).toBe(9);
-    expect((await engine.retained({ tenantId: null, cursor: null })).entries.length).toBe(3 * entries.length);
+    expect((await engine.retained({ tenantId: null, cursor: null })).entries.length).toBe(4 * entries.length);
     await expect(collect(engine.exportRetained(ONE))).rejects.toMatchObject({ code: 'privilege_missing' });
+
+    const reader = retainedReader(db.role);
+    await db.admin.query(`CREATE ROLE ${reader} LOGIN PASSWORD '${reader}'`);
+    // What makes the place can be run again, and lets the reader in.
+    await db.admin.query(retainedSql(books, db.role));
+    try {
+      const auditor = createEngine({
+        databaseUrl: db.database.urlFor(reader),
+        retainedUrl: db.database.urlFor(reader),
+        declaration: books,
+        limits: { lockTimeoutMs: 2_000, longestTransactionMs: 30_000 },
+      });
+      const lines = (await collect(auditor.exportRetained(ONE))).map((line) => JSON.parse(line));
+      await auditor.close();
+      expect(lines).toHaveLength(9);
+      expect(lines.find(({ row }) => row.id === '1-1')).toMatchObject({
+        tenant_id: ONE,
+        table: 'books.invoices',
+        why: 'policy',
+        ground: LAW,
+        period: 'P10Y',
+        retain_until: '2035-01-01T00:00:00.000Z',
+        row: { number: '1', weight: '0.30000000000000004' },
+        types: { weight: 'double precision', issued_on: 'date', code: 'character(5)' },
+      });
+      const client = await db.connect(reader);
+      for (const verb of [
+        'DELETE FROM',
+        'TRUNCATE',
+        'SELECT lethe_books_retained.erase_due(NULL, NULL, NULL, NULL, 1) FROM',
+      ])
+        await refusedTo(client, `${verb} lethe_books_retained.retained_rows`);
+      await refusedTo(client, 'SELECT FROM books.invoices');
+      await client.end();
+    } finally {
+      await db.admin.query(`DROP OWNED BY ${reader}`);
+      await db.admin.query(`DROP ROLE ${reader}`);
+    }
   });
 
   it('is erased when it is due and not before, left where a hold is, and told again to the same run', async () => {
