@@ -1,9 +1,11 @@
 /** Every generated file of this repository. Whoever generates one adds it here, and it is checked from then on. */
 
+import { z } from 'zod';
 import type { Declaration } from '../erasure/declaration.js';
 import { fastPathSql } from '../erasure/install/fast-path-sql.js';
 import { installSql } from '../erasure/install/install-sql.js';
 import { type MigrationOwner, migrationOwners } from '../prisma/migrate.js';
+import { certificate } from '../proof/certificate.js';
 import { openApiDocument } from '../protocol/openapi.js';
 import { participantSchema } from '../services/participant-file/schema.js';
 import { declarations } from '../services/registry.js';
@@ -23,6 +25,10 @@ export async function generatedFiles(): Promise<readonly GeneratedFile[]> {
     {
       path: 'docs/participant.schema.json',
       render: async () => `${JSON.stringify(participantSchema(), null, 2)}\n`,
+    },
+    {
+      path: 'docs/certificate.schema.json',
+      render: async () => `${JSON.stringify(z.toJSONSchema(certificate), null, 2)}\n`,
     },
     ...declarations.map((declaration) => ({
       path: `prisma/${declaration.name}/migrations/20261124000100_lethe/migration.sql`,
