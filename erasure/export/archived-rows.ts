@@ -2,6 +2,7 @@
 import type { Declaration } from '../declaration.js';
 import { EngineError } from '../engine-types.js';
 import type { Archive } from '../ledger/record.js';
+import { policyOf } from '../plan/policy.js';
 import { ident, label, qualified, shown } from '../quote.js';
 import type { Session } from '../session/session.js';
 
@@ -86,9 +87,7 @@ export function secretColumns(
   declaration: Declaration,
   table: { readonly schema: string; readonly name: string },
 ): readonly string[] {
-  const policy =
-    declaration.tables[label(table)] ?? declaration.tables[`${table.schema}.${table.name}`] ?? undefined;
-  return policy?.secretColumns ?? [];
+  return policyOf(table, declaration)?.secretColumns ?? [];
 }
 
 function secretColumnsOf(declaration: Declaration, archive: Archive): string[] {

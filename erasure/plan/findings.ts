@@ -4,6 +4,7 @@ import type { Found } from './findings/found.js';
 import { keyFindings } from './findings/keys.js';
 import { policyFindings } from './findings/policies.js';
 import { privilegeFindings } from './findings/privileges.js';
+import { secretFindings } from './findings/secrets.js';
 import { tableFindings } from './findings/tables.js';
 import { unitFindings } from './findings/units.js';
 import { compare } from './ownership.js';
@@ -20,6 +21,7 @@ export function findingsOf(found: Found): PlanFinding[] {
     ...tableFindings(found),
     ...unitFindings(found),
     ...policyFindings(found),
+    ...secretFindings(found),
   ];
   const order = ({ severity, table, code, privilege, message }: PlanFinding) =>
     [SEVERITIES.indexOf(severity), table ?? '', code, privilege ?? '', message].join('\n');

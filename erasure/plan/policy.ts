@@ -1,9 +1,8 @@
 /** What the declaration says of a table. */
-import type { CatalogTable } from '../catalog/types.js';
 import type { Declaration, TableAction, TablePolicy } from '../declaration.js';
-import { label } from '../quote.js';
+import { label, type QualifiedName } from '../quote.js';
 
-export function policyOf(table: CatalogTable, { tables }: Declaration): TablePolicy | undefined {
+export function policyOf(table: QualifiedName, { tables }: Declaration): TablePolicy | undefined {
   const name = [label(table), `${table.schema}.${table.name}`].find((one) => Object.hasOwn(tables, one));
   return name === undefined ? undefined : tables[name];
 }

@@ -33,12 +33,14 @@ export function declarationOf(file: ParticipantFile): Declaration {
   };
 }
 
-function policyOf({ action, owned_by, reason, triggers, retention, columns }: AcceptedTable): TablePolicy {
+function policyOf(table: AcceptedTable): TablePolicy {
+  const { action, owned_by, reason, triggers, retention, columns, secret_columns } = table;
   return {
     ...rowPolicyOf({ action, retention, columns }),
     ...(owned_by !== undefined && { ownedBy: owned_by }),
     ...(reason !== undefined && { reason }),
     ...(triggers !== undefined && { triggers }),
+    ...(secret_columns !== undefined && { secretColumns: secret_columns }),
   };
 }
 

@@ -69,6 +69,10 @@ const acceptedTable = z
       .optional()
       .describe('What becomes of triggers that fire on DELETE'),
     reason: words.optional().describe('Why rows are kept'),
+    secret_columns: z
+      .array(z.string().min(1))
+      .optional()
+      .describe("Columns that no export of a tenant's data may have, e.g. hashes of passwords"),
   })
   .refine(({ action, reason }) => action !== 'keep' || reason !== undefined, {
     path: ['reason'],

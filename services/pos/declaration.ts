@@ -14,6 +14,6 @@ export const pos: Declaration = {
     'pos.pos_refunds': { action: 'delete' },
     'pos.pos_webhooks': { action: 'delete' },
     'pos.pos_webhook_deliveries': { action: 'delete' },
-    'pos.pos_sync_logs': { action: 'delete' },
+    'pos.pos_sync_logs': { action: 'delete', secretColumns: ['resume_token'] },
   },
 };
