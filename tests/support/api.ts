@@ -93,7 +93,11 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
   );
   const records =
     options.records?.(database) ??
-    createRecords({ databaseUrl: database.urlFor('lethe_records'), poolSize: 4 });
+    createRecords({
+      databaseUrl: database.urlFor('lethe_records'),
+      poolSize: 4,
+      publicKeyOf: createPublicKeyOf(options.tenantKeySecret),
+    });
   const runs = toldRuns();
   const log: string[] = [];
   const app = await buildApp({

@@ -29,6 +29,22 @@ export function playedParticipant(name: string): PlayedParticipant {
           findings: [],
         };
       },
+      verification: async ({ params, query }) => {
+        failWhereTold();
+        const rows = played.rows.get(params.tenant_id) ?? 0;
+        return {
+          tenant_id: params.tenant_id,
+          job_id: query.job_id ?? null,
+          service_name: name,
+          clean: rows === 0,
+          rows_left: rows,
+          tables: [{ table: `${name}.things`, live_rows: rows, archived_rows: 0 }],
+          horizon: null,
+          horizon_passed: false,
+          waiting_for: null,
+          verified_at: new Date().toISOString(),
+        };
+      },
       manifest: async (): Promise<Manifest> => {
         failWhereTold();
         return {
