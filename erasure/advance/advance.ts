@@ -17,14 +17,19 @@ export async function advance(
   request: AdvanceRequest,
 ): Promise<LedgerStatus> {
   let { breakGlass } = request;
+  let passed: string | null = null;
   try {
     for (;;) {
-      const result = await repeated(slice, (again) => step(context, slice, request, breakGlass, again));
+      const result = await repeated(slice, (again) =>
+        step(context, slice, request, { breakGlass, passed, repeated: again }),
+      );
       // Once for all steps of a request.
       breakGlass = undefined;
       if (result.kind === 'end') return await answer(context, slice, null);
       const wait = result.kind === 'again' ? null : await waitOutside(context, slice, result);
       if (wait !== null) return await answer(context, slice, wait);
+      // Noted in the ledger with the step that needs it.
+      if (result.kind === 'wait') passed = result.horizon;
       if (Date.now() >= slice.deadline) return await answer(context, slice, null);
     }
   } catch (error) {
@@ -66,7 +71,7 @@ async function pause(
   };
 }
 
-/** Null once the horizon has passed, which the ledger then knows. */
+/** Null once it may go on. */
 async function waitOutside(
   context: EngineContext,
   slice: Slice,
@@ -74,17 +79,7 @@ async function waitOutside(
 ): Promise<Wait | null> {
   if (result.kind === 'ask') return askBeforehand(context, slice);
   if (result.kind !== 'wait') return pause(context, slice, result);
-  const { horizon } = result;
-  const wait = await repeated(slice, () => waitForOlder(context, slice, horizon));
-  if (wait !== null) return wait;
-  await repeated(slice, () =>
-    context.sessions.transaction(slice, async (session) => {
-      const row = await context.ledger.find(session, slice.tenantId, slice.jobId, true);
-      // Somebody may have taken another meanwhile.
-      if (row?.horizon === horizon) await context.ledger.update(session, row.id, { horizonPassed: true });
-    }),
-  );
-  return null;
+  return repeated(slice, () => waitForOlder(context, slice, result.horizon));
 }
 
 const MOST_ATTEMPTS = 20;

@@ -4,6 +4,7 @@ import type { EngineContext, Slice } from '../context.js';
 import { digestStep } from '../digest/digest.js';
 import { type AdvanceRequest, EngineError, type LedgerState } from '../engine-types.js';
 import { Overrun, sqlstateOf, TryAgain } from '../errors.js';
+import type { LedgerRow } from '../ledger/record.js';
 import { rehomed } from '../ledger/rehome.js';
 import { TRANSITIONS } from '../ledger/transitions.js';
 import { purgeStep } from '../purge/purge.js';
@@ -26,18 +27,26 @@ export type StepResult =
   /** As many transactions as may are at work in this database. */
   | { readonly kind: 'busy' };
 
+interface Circumstances {
+  readonly breakGlass: AdvanceRequest['breakGlass'];
+  /** The horizon that was waited for and has passed. */
+  readonly passed: string | null;
+  /** It has been tried before, and met what could be tried again. */
+  readonly repeated: boolean;
+}
+
 export async function step(
   context: EngineContext,
   slice: Slice,
   request: AdvanceRequest,
-  breakGlass: AdvanceRequest['breakGlass'],
-  repeated = false,
+  { breakGlass, passed, repeated }: Circumstances,
 ): Promise<StepResult> {
   try {
     return await byFastPath(context, slice, (fast) =>
       context.sessions.transaction(slice, async (session) => {
         const result = await stepIn(context, session, slice, request, {
           fast: fast && !repeated,
+          passed,
           sweep: !fast || repeated,
         });
         // With the step itself, or not at all.
@@ -84,6 +93,7 @@ interface Attempt {
   readonly fast: boolean;
   /** The attempt before met rows that came in between. */
   readonly sweep: boolean;
+  readonly passed: string | null;
 }
 
 async function stepIn(
@@ -91,9 +101,10 @@ async function stepIn(
   session: Session,
   slice: Slice,
   request: AdvanceRequest,
-  { fast, sweep }: Attempt,
+  { fast, sweep, passed }: Attempt,
 ): Promise<StepResult> {
-  const row = await context.ledger.find(session, slice.tenantId, slice.jobId, true);
+  const found = await context.ledger.find(session, slice.tenantId, slice.jobId, true);
+  const row = found && (await withPassed(context, session, found, passed));
   const answer = TRANSITIONS[row?.state ?? 'absent'][request.target];
   if (answer === 'done') {
     const asked = request.target === 'staged' && request.digests === true && row !== null;
@@ -122,6 +133,18 @@ async function stepIn(
   const result = await stageStep(context, session, row, row.horizon, request.planHash, fast, sweep);
   // What is staged may have to be digested yet.
   return result.kind === 'end' && request.digests === true ? { kind: 'again' } : result;
+}
+
+/** Somebody may have taken another horizon meanwhile: that one is waited for, too. */
+async function withPassed(
+  context: EngineContext,
+  session: Session,
+  row: LedgerRow,
+  passed: string | null,
+): Promise<LedgerRow> {
+  if (passed === null || row.horizon !== passed || row.horizonPassed || !row.sameDatabase) return row;
+  await context.ledger.update(session, row.id, { horizonPassed: true });
+  return { ...row, horizonPassed: true };
 }
 
 function refused(

@@ -4,7 +4,9 @@ import { dropArchives } from '../archive/tables.js';
 import { moveSome } from '../chunks/move-some.js';
 import type { EngineContext } from '../context.js';
 import { digestBeforeDrop } from '../digest/before-drop.js';
+import { withDropped } from '../digest/lanes.js';
 import type { LedgerRow } from '../ledger/record.js';
+import type { LedgerChange } from '../ledger/store.js';
 import { assertRunnable } from '../plan-source.js';
 import { anonymizeRows } from '../retention/anonymize.js';
 import { hasToRetain, retainRows } from '../retention/retain.js';
@@ -39,13 +41,22 @@ export async function purgeStep(
   const [next, ...rest] = row.upkeep;
   if (next !== undefined) {
     const notDone = await upkeepOf(context, session, next);
-    await context.ledger.update(session, row.id, {
-      upkeep: rest,
-      notDone: [...new Set([...row.notDone, ...notDone])],
-    });
+    const done = { notDone: [...new Set([...row.notDone, ...notDone])] };
+    if (rest.length === 0) return finish(context, session, row, done);
+    await context.ledger.update(session, row.id, { ...done, upkeep: rest });
     return { kind: 'again' };
   }
-  await context.ledger.update(session, row.id, { state: 'purged', purgedAt: 'now', upkeep: null });
+  return finish(context, session, row);
+}
+
+/** What was purged before is looked at once more. */
+async function finish(
+  context: EngineContext,
+  session: Session,
+  row: LedgerRow,
+  change: LedgerChange = {},
+): Promise<StepResult> {
+  await context.ledger.update(session, row.id, { ...change, state: 'purged', purgedAt: 'now', upkeep: null });
   return row.state === 'purging' ? { kind: 'end' } : { kind: 'again' };
 }
 
@@ -81,6 +92,9 @@ async function sweep(
   }
   if (row.state === 'purging') {
     const upkeep = rows === 0 ? upkeepNeeded(plan, { ...row, counts }) : null;
+    const dropped = { ...row, ...found };
+    const nothingLeft = dropped.archives.length + dropped.savedReferences.length === 0;
+    if (upkeep?.length === 0 && nothingLeft) return finish(context, session, row, found);
     await context.ledger.update(session, row.id, { ...found, upkeep });
     return { kind: 'again' };
   }
@@ -95,6 +109,7 @@ async function dropSome(context: EngineContext, session: Session, row: LedgerRow
   const dropped = new Set(names.slice(0, ARCHIVES_AT_ONCE));
   await dropArchives(session, context.declaration.letheSchema, [...dropped]);
   await context.ledger.update(session, row.id, {
+    ...(row.digests && { digests: withDropped(row.digests, dropped) }),
     archives: row.archives.filter(({ archive }) => !dropped.has(archive)),
     savedReferences: row.savedReferences.filter(({ archive }) => !dropped.has(archive)),
   });
