@@ -25,7 +25,9 @@ describe('npm run demo', () => {
     expect(said).toMatch(/^ {2}✓ .+ deleted: completed$/m);
     expect(said).toMatch(/^ {2}✓ .+ failed and restored: compensated$/m);
     expect(said).toMatch(/^ {2}✓ .+ replayed: completed$/m);
-    expect(said.match(/✓ 600 rows were deleted/g)).toHaveLength(2);
+    expect(said.match(/✓ [\d,]+ rows have left/g)).toHaveLength(2);
+    expect(said.match(/finds the certificate as it was signed/g)).toHaveLength(2);
+    expect(said.match(/One letter changed in it, and it says so/g)).toHaveLength(2);
     expect(status).toBe(0);
     expect(readProcessTable(join(stateDirectory, 'demo', 'processes.json'))?.processes).toEqual([]);
   }, 240_000);

@@ -1,5 +1,5 @@
 /** Brings runs to each of their ends and waits, and writes down what Temporal knows of them. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -181,6 +181,16 @@ const WAYS: Readonly<Record<string, () => Promise<JobView>>> = {
     await saga.runs.start(first);
     await saga.closed(first);
     return first;
+  },
+  async 'completed-after-waiting-for-its-key'() {
+    const away = `${saga.certificates.directory}.away`;
+    renameSync(saga.certificates.directory, away);
+    const job = await saga.request(saga.tenant());
+    await saga.until(job, ({ status, phase }) => status === 'needs_attention' && phase === 'certificate');
+    renameSync(away, saga.certificates.directory);
+    await saga.wake(job);
+    await ended(job);
+    return job;
   },
   async 'waits-for-its-date'() {
     const job = await saga.request(saga.tenant(), { start_at: inHours() });
