@@ -223,6 +223,21 @@ describe('a service whose database came back from a backup', () => {
     saga.settle();
   });
 
+  it('goes last where it is the directory, which nobody asks to suspend', async () => {
+    // With rows at both participants and an entry in the directory, all of them from before the deletion.
+    const tenantId = saga.tenant();
+    const { job_id: firstId } = await ended(tenantId, 'completed');
+    expect((await sweep('erase')).outcome).toMatchObject({ returned: 1, erased_again: 1 });
+    const job = await saga.records.openJobOf(tenantId);
+    expect(job).toMatchObject({ reapplies: firstId, scope: ['orders', 'sales', 'tenant'] });
+    if (job === null) return;
+    await saga.runs.start(job);
+    expect(await saga.untilEnded(job)).toMatchObject({ status: 'completed', rows_deleted: 6 });
+    saga.expectGone(tenantId);
+    const trail = await saga.records.auditTrail(job.job_id);
+    expect(trail.map(({ action }) => action)).not.toContain('tenant suspended');
+  });
+
   it('is left alone while a hold stands, and after somebody called it off', async () => {
     const tenantId = of('the job purged');
     await small.now().admin.query(
