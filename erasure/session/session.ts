@@ -165,12 +165,12 @@ export class Sessions {
     const client = await this.pool.connect();
     try {
       const lockTimeoutMs = lockTimeout(this.options, scope);
-      const { text, values } = settingsQuery({
+      const settings = settingsQuery({
         applicationName: applicationName(this.options.name, scope),
         lockTimeoutMs,
         statementTimeoutMs: scope.statementTimeoutMs ?? this.options.statementTimeoutMs,
       });
-      const { rows } = await client.query<{ pid: number }>(text, values);
+      const { rows } = await client.query<{ pid: number }>(settings);
       const pid = rows[0]?.pid ?? 0;
       return {
         client,

@@ -31,8 +31,12 @@ export interface SessionSettings {
   readonly statementTimeoutMs: number;
 }
 
-/** One statement that sets a session up, and answers with its process id. */
-export function settingsQuery(settings: SessionSettings): { text: string; values: string[] } {
+// What was answered as done has to outlive a crash of the server.
+const DURABLE = `set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+    WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`;
+
+/** One statement that sets a session up, and answers with its process id. By name: it is parsed once a connection. */
+export function settingsQuery(settings: SessionSettings): { name: string; text: string; values: string[] } {
   const all = {
     ...FIXED,
     application_name: settings.applicationName,
@@ -40,10 +44,10 @@ export function settingsQuery(settings: SessionSettings): { text: string; values
     statement_timeout: `${settings.statementTimeoutMs}ms`,
     idle_in_transaction_session_timeout: `${IDLE_IN_TRANSACTION_MS}ms`,
   };
-  const values = Object.entries(all).flat();
-  const calls = Object.keys(all).map((_, place) => `set_config($${2 * place + 1}, $${2 * place + 2}, false)`);
-  // What was answered as done has to outlive a crash of the server.
-  const durable = `set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-    WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`;
-  return { text: `SELECT pg_backend_pid() AS pid, ${calls.join(', ')}, ${durable}`, values };
+  const calls = Object.keys(all).map((name, place) => `set_config('${name}', $${place + 1}, false)`);
+  return {
+    name: 'lethe_settings',
+    text: `SELECT pg_backend_pid() AS pid, ${calls.join(', ')}, ${DURABLE}`,
+    values: Object.values(all),
+  };
 }

@@ -73,8 +73,12 @@ export async function waitForOlder(
   horizon: string,
 ): Promise<Omit<Waiting, 'since'> | null> {
   return context.sessions.session(slice, async (session) => {
-    for (let pause = FIRST_POLL_MS; ; pause = Math.min(pause * 2, LONGEST_POLL_MS)) {
+    const since = Date.now();
+    for (;;) {
       if (await hasPassed(session, horizon)) return null;
+      // A share of what it has waited for already: so much later at most does it notice.
+      const share = (Date.now() - since) / 8;
+      const pause = Math.min(Math.max(share, FIRST_POLL_MS), LONGEST_POLL_MS);
       if (Date.now() + pause >= slice.deadline) return olderTransactions(session, horizon);
       await sleep(pause);
     }

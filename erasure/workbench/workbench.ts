@@ -49,7 +49,7 @@ export async function withWorkbench<T>(
       lockTimeoutMs: LOCK_WITHIN_MS,
       statementTimeoutMs: STATEMENT_WITHIN_MS,
     });
-    await client.query(settings.text, settings.values);
+    await client.query(settings);
     if (options.readOnly) await client.query('SET default_transaction_read_only = on');
     const bench = new Workbench(client);
     if (options.role !== undefined) await bench.become(options.role);
