@@ -70,9 +70,10 @@ async function partsOf(
   let rows = 0;
   for (const archive of archives) {
     const kept = digests.archives[archive.archive];
-    if (isDone(kept, exported)) continue;
+    if (isDone(kept, archive, exported)) continue;
     // What was digested without the exported form is digested anew.
-    const before = kept?.next != null && (kept.exported !== null) === exported ? kept : null;
+    const goesOn = kept?.next != null && kept.of === archive.rows && (kept.exported !== null) === exported;
+    const before = goesOn ? kept : null;
     if (archive.rows > ROWS_PER_STEP) {
       if (parts.length > 0) break;
       return [await blocksOf(context, session, archive, before)];
@@ -137,6 +138,7 @@ function added(
 ): ArchiveDigest {
   return {
     table: label(archive.table),
+    of: archive.rows,
     rows: (before?.rows ?? 0) + (sums?.rows ?? 0),
     lanes: addLanes(before?.lanes ?? ZERO, sums?.lanes ?? ZERO),
     exported: exported ? addLanes(before?.exported ?? ZERO, sums?.exported ?? ZERO) : null,

@@ -30,11 +30,30 @@ export function isDigested(
   archives: readonly Archive[],
   exported: boolean,
 ): digests is Digests {
-  return digests !== null && archives.every((archive) => isDone(digests.archives[archive.archive], exported));
+  return (
+    digests !== null &&
+    archives.every((archive) => isDone(digests.archives[archive.archive], archive, exported))
+  );
 }
 
-export function isDone(digest: ArchiveDigest | undefined, exported: boolean): boolean {
-  return digest !== undefined && digest.next === null && !(exported && digest.exported === null);
+/** Names of archives that were dropped may come again: what was digested of them is kept under another. */
+export function withDropped(digests: Digests, names: ReadonlySet<string>): Digests {
+  const taken = Object.keys(digests.archives);
+  const nameOf = (name: string) => {
+    if (!names.has(name)) return name;
+    const before = taken.filter((one) => one.startsWith(`${name} dropped`)).length;
+    return `${name} dropped ${before + 1}`;
+  };
+  const archives = Object.entries(digests.archives).map(([name, digest]) => [nameOf(name), digest] as const);
+  return { ...digests, archives: Object.fromEntries(archives) };
+}
+
+export function isDone(
+  digest: ArchiveDigest | undefined,
+  { rows }: Pick<Archive, 'rows'>,
+  exported: boolean,
+): boolean {
+  return digest?.next === null && digest.of === rows && !(exported && digest.exported === null);
 }
 
 /** By table; undefined where there are none, or not all of them yet. */
@@ -43,7 +62,7 @@ export function tableDigests(
   archives: readonly Archive[],
 ): TableDigest[] | undefined {
   if (!isDigested(digests, archives, false)) return undefined;
-  const tables = new Map<string, Omit<ArchiveDigest, 'next'>>();
+  const tables = new Map<string, Omit<ArchiveDigest, 'next' | 'of'>>();
   for (const one of Object.values(digests.archives)) {
     const { table, rows, lanes, exported } = tables.get(one.table) ?? { ...one, rows: 0, lanes: ZERO };
     const first = !tables.has(one.table);

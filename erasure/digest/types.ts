@@ -7,6 +7,8 @@ export interface ArchiveDigest {
   /** The table as people write its name. */
   readonly table: string;
   readonly rows: number;
+  /** Rows of the archive, by the ledger, when it was digested: where that has changed since, it is digested anew. */
+  readonly of: number;
   readonly lanes: Lanes;
   /** Over the rows as an export writes them; null where nobody asked for it. */
   readonly exported: Lanes | null;

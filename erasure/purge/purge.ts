@@ -29,7 +29,7 @@ export async function purgeStep(
   if (row.movedAt !== null && !row.horizonPassed) return { kind: 'wait', horizon };
   // Set once a sweep after the wait has found nothing.
   if (row.upkeep === null) return sweep(context, session, row, again);
-  if (row.archives.length + row.savedReferences.length > 0) {
+  if (row.archives.length + row.savedReferences.length + row.skipped.length > 0) {
     if (digests !== false && (await digestBeforeDrop(context, session, row))) return { kind: 'again' };
     if (hasToRetain(row)) {
       await retainRows(context, session, row);
@@ -105,12 +105,13 @@ async function sweep(
 }
 
 async function dropSome(context: EngineContext, session: Session, row: LedgerRow): Promise<void> {
-  const names = [...row.archives, ...row.savedReferences].map(({ archive }) => archive);
+  const names = [...row.archives, ...row.savedReferences, ...row.skipped].map(({ archive }) => archive);
   const dropped = new Set(names.slice(0, ARCHIVES_AT_ONCE));
   await dropArchives(session, context.declaration.letheSchema, [...dropped]);
   await context.ledger.update(session, row.id, {
     ...(row.digests && { digests: withDropped(row.digests, dropped) }),
     archives: row.archives.filter(({ archive }) => !dropped.has(archive)),
     savedReferences: row.savedReferences.filter(({ archive }) => !dropped.has(archive)),
+    skipped: row.skipped.filter(({ archive }) => !dropped.has(archive)),
   });
 }
