@@ -114,7 +114,10 @@ function printServices(out: Output, job: JobView): void {
     ]),
   );
   if (job.status === 'completed') {
-    out.line(`\n${out.colour(`${count(job.rows_deleted)} rows are deleted, and nothing is left.`, 'green')}`);
+    const stays = whatStays(job);
+    const left = stays.length === 0 ? 'nothing is left' : 'nothing else is left';
+    out.line(`\n${out.colour(`${whatWent(job)}, and ${left}.`, 'green')}`);
+    for (const line of stays) out.line(line);
   }
   for (const service of job.services) {
     const error = serviceErrorText(service);
@@ -122,6 +125,45 @@ function printServices(out: Output, job: JobView): void {
     if (error && job.status !== 'completed') out.line(`\n  ${out.colour(service.name, 'red')}: ${error}`);
     if (blocked) out.line(`\n  ${out.colour(service.name, 'yellow')} ${blocked}`);
   }
+}
+
+function whatWent(job: JobView): string {
+  const retained = countsOf(job).reduce((sum, one) => sum + (one.retained ?? 0), 0);
+  const deleted = `${count(job.rows_deleted - retained)} rows are deleted`;
+  return retained === 0 ? deleted : `${deleted}, ${count(retained)} are retained`;
+}
+
+/** A line for each ground, and for what stays otherwise. */
+function whatStays(job: JobView): string[] {
+  const counts = countsOf(job);
+  const grounds = new Map<string, { rows: number; until: string | null }>();
+  for (const { retained = 0, ground = '', retain_until: until = null } of counts) {
+    if (retained === 0) continue;
+    const known = grounds.get(ground);
+    const last = known === undefined ? until : later(known.until, until);
+    grounds.set(ground, { rows: (known?.rows ?? 0) + retained, until: last });
+  }
+  const sum = (of: (one: JobService['counts'][number]) => number | undefined) =>
+    counts.reduce((all, one) => all + (of(one) ?? 0), 0);
+  const anonymized = sum((one) => one.anonymized);
+  const kept = sum((one) => one.kept);
+  return [
+    ...[...grounds].map(
+      ([ground, { rows, until }]) =>
+        `  ${count(rows)} rows retained${until === null ? '' : `, the last until ${until.slice(0, 10)}`}: ${ground}`,
+    ),
+    ...(anonymized > 0 ? [`  ${count(anonymized)} rows stay and are nobody's`] : []),
+    ...(kept > 0 ? [`  ${count(kept)} rows are kept as they are`] : []),
+  ];
+}
+
+function later(one: string | null, other: string | null): string | null {
+  if (one === null || other === null) return null;
+  return one > other ? one : other;
+}
+
+function countsOf(job: JobView): JobService['counts'] {
+  return job.services.flatMap(({ counts }) => counts);
 }
 
 function wayBack(job: JobView): string {

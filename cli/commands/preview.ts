@@ -36,11 +36,15 @@ export const preview: Command<{ tables?: boolean }, [tenant: string]> = async (
         ['table', 'action', 'rows', 'the tenant’s because'],
         (service.preview?.tables ?? []).map((table) => [
           table.table,
-          table.action,
+          table.period === undefined ? table.action : `${table.action} ${table.period}`,
           table.rows,
           table.owned_by,
         ]),
       );
+      for (const { table, period, starts, ground } of service.preview?.tables ?? []) {
+        if (period !== undefined)
+          out.line(out.dim(`${table} is retained for ${period} from ${starts}: ${ground}`));
+      }
     }
   }
   const warnings = found.services.flatMap((service) =>

@@ -1,4 +1,5 @@
 /** `lethe` against a running platform: what it prints, and the exit status that a script goes by. */
+
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -6,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { EXIT } from '../../cli/exit-codes.js';
 import { childEnvironment } from '../../config.js';
 import { totalRows } from '../../local/checksums.js';
+import { leavingRows } from '../../local/leaving.js';
 import { projectRoot } from '../../local/paths.js';
 import { freePort } from '../../local/ports.js';
 import { jobView, tenantPreview } from '../../protocol/jobs.js';
@@ -69,9 +71,9 @@ describe('lethe', () => {
     const before = await callers.checksums();
     const shown = await run('preview', tenant(0).tenantId);
     expect(shown).toMatchObject({ exit: EXIT.ok, err: '' });
-    expect(shown.out).toContain(`${tenant(0).rows} rows`);
+    expect(shown.out).toContain(`${leavingRows(tenant(0))} rows`);
     const asJson = await run('--json', 'preview', tenant(0).tenantId);
-    expect(tenantPreview.parse(JSON.parse(asJson.out))).toMatchObject({ total_rows: tenant(0).rows });
+    expect(tenantPreview.parse(JSON.parse(asJson.out))).toMatchObject({ total_rows: leavingRows(tenant(0)) });
     expect(await callers.checksums()).toEqual(before);
   });
 
@@ -82,14 +84,21 @@ describe('lethe', () => {
     expect({ exit, err }).toEqual({ exit: EXIT.ok, err: '' });
     expect(out).toMatch(/^Deletion job [0-9a-f-]{36} of tenant .* is accepted\.$/m);
     expect(out).toMatch(/^ +\d+s {2}/m);
-    expect(out).toContain(`${tenant(0).rows} rows are deleted, and nothing is left.`);
+    const [, deleted, retained] =
+      /^(\d+) rows are deleted, (\d+) are retained, and nothing else is left\.$/m.exec(out) ?? [];
+    expect(Number(deleted) + Number(retained)).toBe(leavingRows(tenant(0)));
+    expect(out).toMatch(/\d+ rows retained, the last until 20\d\d-01-01: Tax law/);
     expect(totalRows(await callers.checksums({ only: tenantId }))).toBe(0);
 
     const again = await run('delete', tenantId);
     expect(again).toMatchObject({ exit: EXIT.failed, out: '' });
     expect(again.err).toContain('already_erased');
     const job = jobView.parse(JSON.parse((await run('--json', 'jobs', 'show', idIn(out))).out));
-    expect(job).toMatchObject({ status: 'completed', reason: 'closed', rows_deleted: tenant(0).rows });
+    expect(job).toMatchObject({
+      status: 'completed',
+      reason: 'closed',
+      rows_deleted: leavingRows(tenant(0)),
+    });
   });
 
   it('says in preview, doctor and delete what is missing, and ends with a status of its own', async () => {
@@ -135,7 +144,7 @@ describe('lethe', () => {
     expect(watched).toMatchObject({ exit: EXIT.ok, err: '' });
     expect(jobView.parse(JSON.parse(watched.out))).toMatchObject({
       status: 'completed',
-      rows_deleted: tenant(1).rows,
+      rows_deleted: leavingRows(tenant(1)),
     });
     const listed = await run('jobs', 'list', '--tenant', tenant(1).tenantId);
     expect(listed.out).toMatch(/completed[\s\S]*refused/);

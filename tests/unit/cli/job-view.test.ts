@@ -102,6 +102,36 @@ describe('a job in words', () => {
     expect(text).not.toContain('replay');
   });
 
+  it('says what is retained on which ground, until when, and what stays', () => {
+    const law = { ground: 'tax law', retain_until: '2036-01-01T00:00:00.000Z' };
+    const counts = [
+      { table: 'orders.invoices', rows: 300, deleted: 0, retained: 300, ...law },
+      {
+        table: 'orders.orders',
+        rows: 1_000,
+        deleted: 800,
+        retained: 200,
+        ...law,
+        retain_until: '2037-01-01T00:00:00.000Z',
+      },
+      { table: 'orders.visits', rows: 0, anonymized: 40 },
+      { table: 'orders.ledgers', rows: 0, kept: 7 },
+    ];
+    const text = printed(
+      jobOf({
+        status: 'completed',
+        phase: 'ended',
+        ended_at: '2026-11-24T12:01:00.000Z',
+        rows_deleted: 1_300,
+        services: [serviceOf('orders', { state: 'purged', rows_done: 1_300, counts })],
+      }),
+    );
+    expect(text).toContain('800 rows are deleted, 500 are retained, and nothing else is left.');
+    expect(text).toContain('500 rows retained, the last until 2037-01-01: tax law');
+    expect(text).toContain("40 rows stay and are nobody's");
+    expect(text).toContain('7 rows are kept as they are');
+  });
+
   it('says who blocks a service', () => {
     const waiting_for = {
       kind: 'lock' as const,
