@@ -28,9 +28,9 @@ export async function advance(
       if (result.kind === 'end') return await answer(context, slice, null);
       const wait = result.kind === 'again' ? null : await waitOutside(context, slice, result);
       if (wait !== null) return await answer(context, slice, wait);
-      // Noted in the ledger with the step that needs it.
+      // Noted in the ledger with the step that needs it, which has to come in this request, however short.
       if (result.kind === 'wait') passed = result.horizon;
-      if (Date.now() >= slice.deadline) return await answer(context, slice, null);
+      else if (Date.now() >= slice.deadline) return await answer(context, slice, null);
     }
   } catch (error) {
     // Waiting is no failure: who waits long enough is told to give up by those who know for how long.
