@@ -181,10 +181,14 @@ describe('the halt', () => {
 
 describe("the tenant's name", () => {
   it('is shown with what a person would recognise, and has to fit where it is repeated', async () => {
-    const id = await tenant();
-    const preview = await api.ask('GET', `${base}/tenants/${id}/deletion-preview`, token.operator);
-    expect(preview.body.tenant).toMatchObject({ name: 'Bakery', status: 'active', members: 1 });
-    expect(preview.body.tenant).toHaveProperty('last_activity_at', null);
+    const [owner, member] = [await api.user(), await api.user()];
+    const id = await api.tenant({ [owner]: 'owner', [member]: 'member' });
+    const preview = () => api.ask('GET', `${base}/tenants/${id}/deletion-preview`, token.operator);
+    const recognised = { name: 'Bakery', status: 'active', members: 2 };
+    expect((await preview()).body.tenant).toMatchObject({ ...recognised, last_activity_at: null });
+    const last = '2026-03-01T12:00:00.000Z';
+    await api.pool.query('UPDATE tenant.users SET last_login_at = $1 WHERE id = $2', [last, member]);
+    expect((await preview()).body.tenant).toMatchObject({ ...recognised, last_activity_at: last });
     const path = `/tenants/${id}/deletion-jobs`;
     const wrong = await post(path, token.operator, { confirm_name: 'Butcher' });
     expect(wrong).toMatchObject({ status: 422, body: { code: 'name_mismatch' } });
