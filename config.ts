@@ -203,7 +203,7 @@ const migrateVariables = z.object({
     .optional(),
   RECORDS_PASSWORD: z.string().min(1, 'should be the password of lethe_records'),
   SERVICES_PASSWORD: z.string().min(1, 'should be the password of the roles of the services'),
-  /** Of the roles that read what is retained; they are made only where it is set. */
+  /** Of the roles that read what is retained; nobody logs in as one where it is not set. */
   RETAINED_PASSWORD: z.string().min(1).optional(),
 });
 

@@ -8,20 +8,18 @@ const say = (message: string): void => void process.stdout.write(`${message}\n`)
 async function main(config: MigrateConfig): Promise<void> {
   const names = config.MIGRATE?.split(',');
   const owners = migrationOwners().filter(({ name }) => names === undefined || names.includes(name));
-  // Whoever has none of their passwords cannot read what is retained.
-  const readers =
-    config.RETAINED_PASSWORD === undefined
-      ? []
-      : owners.flatMap(({ reader }) => (reader === null ? [] : [reader]));
+  const readers = new Set(owners.flatMap(({ reader }) => reader ?? []));
   await createRoles({
     databaseUrl: config.DATABASE_URL,
     roles: [...owners.map((owner) => owner.role), ...readers],
     passwordOf: (role) => {
       if (role === 'lethe_records') return config.RECORDS_PASSWORD;
-      return (readers.includes(role) ? config.RETAINED_PASSWORD : config.SERVICES_PASSWORD) ?? '';
+      // Nobody reads what is retained before there is a password for it; the rights are there already.
+      if (readers.has(role)) return config.RETAINED_PASSWORD ?? null;
+      return config.SERVICES_PASSWORD ?? '';
     },
   });
-  say(`${owners.length + readers.length} roles are there`);
+  say(`${owners.length + readers.size} roles are there`);
   await migrate({
     databaseUrl: config.DATABASE_URL,
     ...(names && { owners: names }),

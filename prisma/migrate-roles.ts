@@ -7,7 +7,8 @@ export interface CreateRolesOptions {
   /** Connection of a role that may create roles. */
   readonly databaseUrl: string;
   readonly roles: readonly string[];
-  readonly passwordOf: (role: string) => string;
+  /** Null: the role is there for rights to be granted to, and nobody logs in as it yet. */
+  readonly passwordOf: (role: string) => string | null;
 }
 
 // Roles are rows of one shared catalog. An advisory lock holds in one database alone, and whoever changes the same
@@ -49,7 +50,12 @@ async function setRoles(client: pg.Client, { roles, passwordOf }: CreateRolesOpt
   const existing = new Set(rows.map((row) => row.rolname));
   for (const role of roles) {
     const verb = existing.has(role) ? 'ALTER' : 'CREATE';
-    const verifier = pg.escapeLiteral(scramVerifier(passwordOf(role)));
+    const password = passwordOf(role);
+    if (password === null) {
+      if (verb === 'CREATE') await client.query(`CREATE ROLE ${pg.escapeIdentifier(role)} NOLOGIN`);
+      continue;
+    }
+    const verifier = pg.escapeLiteral(scramVerifier(password));
     await client.query(`${verb} ROLE ${pg.escapeIdentifier(role)} LOGIN PASSWORD ${verifier}`);
   }
   await client.query('COMMIT');
