@@ -56,6 +56,15 @@ export interface LedgerStatus {
   readonly digests?: readonly TableDigest[];
 }
 
+/** Archived rows that cannot come back, for one reason. */
+export interface RestoreConflict {
+  readonly table: string;
+  readonly why: string;
+  readonly rows: number;
+  /** Primary keys, by column, of a hundred of them; none where the table has no key. Personal data: for who asked. */
+  readonly keys: readonly Readonly<Record<string, string>>[];
+}
+
 export interface AdvanceRequest {
   readonly tenantId: string;
   readonly jobId: string;
@@ -67,6 +76,8 @@ export interface AdvanceRequest {
   readonly digests?: boolean;
   /** Somebody goes round the platform, and says why. Written into the ledger with the first step that is taken. */
   readonly breakGlass?: { readonly reason: string; readonly by: string };
+  /** At `restored` only, with `breakGlass`: rows that cannot come back are put aside, and all others do. */
+  readonly conflicts?: 'skip-row';
   /** At `purged` only: an open job of this tenant that the records do not know, whose archive goes with the rest. */
   readonly supersedesJobId?: string;
 }
@@ -128,6 +139,8 @@ export interface Engine {
   /** Finding out whether a restore would work takes time by rows; `restorable: false` leaves it. */
   status(tenantId: string, jobId: string, options?: { readonly restorable?: boolean }): Promise<LedgerStatus>;
   verify(tenantId: string, jobId: string | null): Promise<Verification>;
+  /** Rows that keep an archive from being restored, by their keys. */
+  conflicts(tenantId: string, jobId: string): Promise<readonly RestoreConflict[]>;
   manifest(): Promise<EngineManifest>;
   /** NDJSON lines, `{"table": …, "row": {…}}`, live rows or, with a job, its archive; constant memory. */
   exportRows(tenantId: string, jobId: string | null): AsyncIterable<string>;
@@ -139,7 +152,7 @@ export interface Engine {
   exportRetained(tenantId: string | null): AsyncIterable<string>;
   /** Erases a batch of retained rows whose date has come. */
   eraseDue(request: EraseDue): Promise<ErasedDue>;
-  /** Whether the database answers and Lethe's schema is there. */
+  /** Whether the database answers, Lethe's schema is there, and every tenant table has been accepted. */
   ready(): Promise<void>;
   close(): Promise<void>;
 }

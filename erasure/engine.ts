@@ -9,9 +9,11 @@ import { absentStatus, statusOf } from './ledger/record.js';
 import { releaseTombstones } from './ledger/release.js';
 import { LedgerStore } from './ledger/store.js';
 import { withDefaults } from './limits.js';
+import { assertCovered } from './plan/coverage.js';
 import { termsOf } from './plan/terms.js';
 import { PlanSource } from './plan-source.js';
 import { previewTenant } from './preview/preview.js';
+import { listConflicts } from './restore/conflicting-rows.js';
 import { diagnose } from './restore/diagnose.js';
 import { eraseDue, listRetained, retainedLines, unreadable } from './retention/reading.js';
 import { type EngineLogger, Sessions } from './session/session.js';
@@ -92,6 +94,12 @@ export function createEngine(options: EngineOptions): Engine {
       ),
     verify: (tenantId, jobId) =>
       told(() => verify(context, { ...reading(), tenantId: key(tenantId), jobId })),
+    conflicts: (tenantId, jobId) =>
+      told(() =>
+        sessions.session({ ...reading(), jobId }, (session) =>
+          listConflicts(context, session, { tenantId: key(tenantId), jobId }),
+        ),
+      ),
     manifest: () =>
       told(() =>
         sessions.session(reading(), async (session) => {
@@ -138,7 +146,13 @@ export function createEngine(options: EngineOptions): Engine {
     },
     eraseDue: (request) =>
       told(() => sessions.transaction(reading(), (session) => eraseDue(context, session, request))),
-    ready: () => told(() => sessions.session(reading(), (session) => context.ledger.check(session))),
+    ready: () =>
+      told(() =>
+        sessions.session(reading(), async (session) => {
+          await context.ledger.check(session);
+          assertCovered(await context.plans.read(session));
+        }),
+      ),
     close: async () => {
       await Promise.all([sessions.close(), auditors?.close()]);
     },

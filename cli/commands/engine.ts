@@ -15,6 +15,8 @@ export interface EngineOptions {
   readonly tenant: string;
   readonly job: string;
   readonly breakGlass?: string;
+  /** Of a restore: what becomes of rows that cannot come back. */
+  readonly conflicts?: 'list' | 'skip-row';
   readonly databaseUrlEnv?: string;
 }
 
@@ -25,6 +27,7 @@ const LIMITS = { lockTimeoutMs: 4_000, longestTransactionMs: 3_600_000 };
 /** `lethe engine stage|restore|purge`: one step by hand, round approval, holds and pivot. */
 export function engineStep(target: Target): ParticipantCommand<EngineOptions> {
   return async (context, options) => {
+    if (options.conflicts === 'list') return listConflicts(context, options);
     const reason = options.breakGlass?.trim();
     if (!reason) {
       throw new UsageError(
@@ -34,12 +37,41 @@ export function engineStep(target: Target): ParticipantCommand<EngineOptions> {
     return withEngine(context, options, async (engine) => {
       const breakGlass = { reason, by: context.host.user };
       const status = await reached(context.out, engine, options, target, breakGlass);
+      if (options.conflicts === 'skip-row') context.out.line(SKIPPED);
       context.out.document(status);
       printStatus(context.out, status, target);
       return EXIT.ok;
     });
   };
 }
+
+const SKIPPED =
+  "Rows that could not come back, if any, are kept in Lethe's schema: deletion_ledger says where, in skipped and break_glass.";
+
+/** `lethe engine restore --conflicts list`: changes nothing, so nobody is asked why. */
+const listConflicts: ParticipantCommand<EngineOptions> = (context, options) =>
+  withEngine(context, options, async (engine) => {
+    const conflicts = await engine.conflicts(options.tenant, options.job);
+    context.out.document({ conflicts });
+    for (const { table, why, rows, keys } of conflicts) {
+      context.out.line(`${context.out.strong(table)}: ${count(rows)} ${rows === 1 ? 'row' : 'rows'}, ${why}`);
+      const names = Object.keys(keys[0] ?? {});
+      if (names.length > 0)
+        context.out.table(
+          names,
+          keys.map((key) => names.map((name) => key[name] ?? '')),
+        );
+      if (names.length > 0 && rows > keys.length) context.out.line(`… and ${count(rows - keys.length)} more`);
+    }
+    if (conflicts.length > 0) {
+      context.out.line(
+        'Make room for them and restore; or restore all others, with these put aside: --conflicts skip-row --break-glass "REASON".',
+      );
+      return EXIT.failed;
+    }
+    context.out.line(context.out.colour('Nothing stands in the way of a restore.', 'green'));
+    return EXIT.ok;
+  });
 
 /** `lethe engine verify`: what is left; changes nothing. */
 export const engineVerify: ParticipantCommand<EngineOptions> = (context, options) =>
@@ -73,19 +105,27 @@ async function withEngine(
 async function reached(
   out: Output,
   engine: Engine,
-  { tenant: tenantId, job }: EngineOptions,
+  { tenant: tenantId, job, conflicts }: EngineOptions,
   target: Target,
   breakGlass: { readonly reason: string; readonly by: string },
 ): Promise<LedgerStatus> {
   const progress = showProgress(out, target);
   const planHash = target === 'staged' ? { planHash: (await engine.manifest()).planHash } : {};
   const { totalRows } = await engine.preview(tenantId);
-  const request = { tenantId, jobId: job, target, timeBudgetMs: SLICE_MS, ...planHash };
+  const request = {
+    tenantId,
+    jobId: job,
+    target,
+    timeBudgetMs: SLICE_MS,
+    ...planHash,
+    ...(conflicts === 'skip-row' && { conflicts }),
+  };
   try {
     let status = await engine.advance({ ...request, breakGlass });
     while (status.state !== target) {
       progress.at(status, totalRows);
-      status = await engine.advance(request);
+      // Whoever puts rows aside is named with them.
+      status = await engine.advance(conflicts === 'skip-row' ? { ...request, breakGlass } : request);
     }
     // Whether it could come back is told only where somebody asks.
     return target === 'staged' ? await engine.status(tenantId, job) : status;

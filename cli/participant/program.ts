@@ -85,7 +85,7 @@ function addEngine(program: Commander, run: RunParticipant): void {
     ['purge', 'drop the archive: there is no way back', engineStep('purged')],
     ['verify', 'count what is left', engineVerify],
   ] as const) {
-    engine
+    const step = engine
       .command(name)
       .description(about)
       .requiredOption(...CONFIG)
@@ -94,5 +94,10 @@ function addEngine(program: Commander, run: RunParticipant): void {
       .addOption(new Option('--break-glass <reason>', 'why the platform is gone round; kept in the ledger'))
       .option(...URL_ENV)
       .action(run(command));
+    if (name === 'restore') {
+      const what =
+        'rows that cannot come back: list them by their keys, or put them aside and restore all others';
+      step.addOption(new Option('--conflicts <what>', what).choices(['list', 'skip-row']));
+    }
   }
 }

@@ -41,6 +41,7 @@ export async function begin(
   );
   if (!inserted) throw somebodyWasFaster();
   await context.ledger.setTombstone(session, tenantId, jobId);
+  await context.ledger.takeSkipped(session, tenantId, jobId);
   if (other !== null) await inherit(context, session, slice, other);
   return { kind: 'again' };
 }

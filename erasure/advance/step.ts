@@ -8,7 +8,9 @@ import type { LedgerRow } from '../ledger/record.js';
 import { rehomed } from '../ledger/rehome.js';
 import { TRANSITIONS } from '../ledger/transitions.js';
 import { purgeStep } from '../purge/purge.js';
+import { label } from '../quote.js';
 import { restoreConflict } from '../restore/conflict.js';
+import { putConflictsAside } from '../restore/conflicting-rows.js';
 import { isRestoreConflict, restoreStep } from '../restore/restore.js';
 import type { Session } from '../session/session.js';
 import { NotByFastPath } from '../stage/fast-path.js';
@@ -123,7 +125,10 @@ async function stepIn(
     });
     return { kind: 'again' };
   }
-  if (request.target === 'restored') return restoreStep(context, session, row, fast);
+  if (request.target === 'restored') {
+    const skips = request.conflicts === 'skip-row' && (await skipConflicts(context, session, row, request));
+    return skips ? { kind: 'again' } : restoreStep(context, session, row, fast);
+  }
   if (row.horizon === null) {
     await context.ledger.takeHorizon(session, row.id);
     return { kind: 'again' };
@@ -145,6 +150,32 @@ async function withPassed(
   if (passed === null || row.horizon !== passed || row.horizonPassed || !row.sameDatabase) return row;
   await context.ledger.update(session, row.id, { horizonPassed: true });
   return { ...row, horizonPassed: true };
+}
+
+/** Whether rows were put aside. The ledger says which way, who wanted it, and where they are. */
+async function skipConflicts(
+  context: EngineContext,
+  session: Session,
+  row: LedgerRow,
+  { breakGlass }: AdvanceRequest,
+): Promise<boolean> {
+  const change = breakGlass === undefined ? null : await putConflictsAside(context, session, row);
+  if (change === null || breakGlass === undefined) return false;
+  await context.ledger.update(session, row.id, change);
+  const { tenantId, jobId } = row;
+  const skipped = change.skipped.map(({ archive, table, rows }) => ({
+    table: label(table),
+    rows,
+    keptIn: label({ schema: context.declaration.letheSchema, name: archive }),
+  }));
+  await context.ledger.noteBreakGlass(session, {
+    tenantId,
+    jobId,
+    target: 'restored',
+    ...breakGlass,
+    skipped,
+  });
+  return true;
 }
 
 function refused(

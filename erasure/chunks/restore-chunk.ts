@@ -166,7 +166,8 @@ async function referencesChunk(
   const begun = progress.table === saved.archive ? progress.at : undefined;
   const name = qualified({ schema: context.declaration.letheSchema, name: saved.archive });
   const range = nextRange(begun, begun ?? (await blocksOfArchive(session, name)), progress.blocks);
-  await setReferencesBack(context, session, { savedReferences: [saved] }, inBlocks(range)('a'));
+  const { skipped } = row;
+  await setReferencesBack(context, session, { savedReferences: [saved], skipped }, inBlocks(range)('a'));
   await session.query('SET CONSTRAINTS ALL IMMEDIATE');
   const blocks = nextBlocks(progress.blocks, Date.now() - began, context.limits.chunkMs);
   if (range.low > 0) {

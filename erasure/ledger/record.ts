@@ -52,6 +52,16 @@ export interface SavedReference {
   readonly constants?: readonly (string | null)[];
 }
 
+/** Rows that could not come back when a person asked for all others: kept in a table of their own in Lethe's schema. */
+export interface SkippedRows {
+  /** Name within Lethe's schema. */
+  readonly archive: string;
+  readonly table: ArchivedTable;
+  readonly rows: number;
+  readonly why: string;
+  readonly columns: readonly ArchivedColumn[];
+}
+
 export interface LedgerRow {
   readonly id: string;
   readonly tenantId: string;
@@ -62,6 +72,8 @@ export interface LedgerRow {
   readonly sameDatabase: boolean;
   readonly archives: readonly Archive[];
   readonly savedReferences: readonly SavedReference[];
+  /** Of this job and of earlier ones of the tenant. They go with the purge. */
+  readonly skipped: readonly SkippedRows[];
   /** Rows by table, as people write its name. */
   readonly counts: Readonly<Record<string, number>>;
   /** What has become of rows beyond that, likewise. */

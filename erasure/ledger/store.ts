@@ -7,7 +7,7 @@ import { LEDGER, TOMBSTONES } from '../install/ledger-sql.js';
 import { qualified } from '../quote.js';
 import type { Outcomes } from '../retention/outcome.js';
 import type { Session } from '../session/session.js';
-import type { Archive, LedgerRow, SavedReference } from './record.js';
+import type { Archive, LedgerRow, SavedReference, SkippedRows } from './record.js';
 import { OPEN_STATES } from './transitions.js';
 
 /** What a step of work changes in the ledger's row. */
@@ -15,6 +15,7 @@ export interface LedgerChange {
   readonly state?: LedgerRow['state'];
   readonly archives?: readonly Archive[];
   readonly savedReferences?: readonly SavedReference[];
+  readonly skipped?: readonly SkippedRows[];
   readonly counts?: Readonly<Record<string, number>>;
   readonly outcome?: Outcomes;
   readonly rowsTotal?: number;
@@ -58,7 +59,7 @@ export class LedgerStore {
     return `id::text, tenant_id::text AS "tenantId", job_id::text AS "jobId", state, plan_hash AS "planHash",
       database_oid = ${THIS_DATABASE}
         AND COALESCE(system_identifier = ${THIS_CLUSTER}, true) AS "sameDatabase",
-      archives, saved_references AS "savedReferences", counts, outcome, rows_total::float8 AS "rowsTotal", progress,
+      archives, saved_references AS "savedReferences", skipped, counts, outcome, rows_total::float8 AS "rowsTotal", progress,
       horizon::text, horizon_passed_at IS NOT NULL AS "horizonPassed", waiting, upkeep, not_done AS "notDone", digests,
       moved_at AS "movedAt", staged_at AS "stagedAt", restored_at AS "restoredAt", purged_at AS "purgedAt"`;
   }
@@ -114,7 +115,18 @@ export class LedgerStore {
   /** Writes down that somebody goes round the platform. */
   async noteBreakGlass(
     session: Session,
-    { tenantId, jobId, ...entry }: Omit<BrokenGlass, 'at'>,
+    {
+      tenantId,
+      jobId,
+      ...entry
+    }: Omit<BrokenGlass, 'at'> & {
+      /** What was put aside, and where. */
+      readonly skipped?: readonly {
+        readonly table: string;
+        readonly rows: number;
+        readonly keptIn: string;
+      }[];
+    },
   ): Promise<void> {
     await session.query(
       `UPDATE ${this.ledger} SET break_glass = break_glass || jsonb_build_array($3::jsonb || jsonb_build_object('at', now()))
@@ -167,6 +179,7 @@ export class LedgerStore {
     if (change.state !== undefined) set('state', change.state);
     if (change.archives) set('archives', JSON.stringify(change.archives));
     if (change.savedReferences) set('saved_references', JSON.stringify(change.savedReferences));
+    if (change.skipped) set('skipped', JSON.stringify(change.skipped));
     if (change.counts) set('counts', JSON.stringify(change.counts));
     if (change.outcome) set('outcome', JSON.stringify(change.outcome));
     if (change.rowsTotal !== undefined) set('rows_total', change.rowsTotal);
@@ -223,6 +236,19 @@ export class LedgerStore {
       `UPDATE ${this.ledger} SET state = 'purged', purged_at = now(), superseded_by = $2, waiting = NULL,
               archives = '[]', saved_references = '[]' WHERE id = $1`,
       [id, by],
+    );
+  }
+
+  /** Rows that earlier jobs of the tenant could not bring back become this one's. */
+  async takeSkipped(session: Session, tenantId: string, jobId: string): Promise<void> {
+    await session.query(
+      `WITH earlier AS (SELECT l.id, l.skipped FROM ${this.ledger} l
+                         WHERE ${this.ofTenant} AND l.job_id <> $2 AND l.skipped <> '[]' FOR UPDATE),
+            emptied AS (UPDATE ${this.ledger} l SET skipped = '[]' FROM earlier e WHERE l.id = e.id)
+       UPDATE ${this.ledger} l SET skipped = l.skipped || (
+         SELECT jsonb_agg(one) FROM earlier e CROSS JOIN LATERAL jsonb_array_elements(e.skipped) AS one)
+        WHERE ${this.ofTenant} AND l.job_id = $2 AND EXISTS (SELECT FROM earlier)`,
+      [tenantId, jobId],
     );
   }
 

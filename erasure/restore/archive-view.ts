@@ -45,10 +45,13 @@ export function archiveView(context: EngineContext, archive: Archive, table: Liv
   };
 }
 
+/** Where an archived row is, in `asTable`: a name that no column has. */
+export const PLACE = '"lethe place of a row"';
+
 /** The archived rows under today's column names, as a sub-select. */
 export function asTable(view: ArchiveView): string {
   const columns = [...view.columns.values()].map(({ name, value }) => `${value} AS ${name}`);
-  return `(SELECT ${columns.join(', ')} FROM ${view.source})`;
+  return `(SELECT ${[`a.ctid AS ${PLACE}`, ...columns].join(', ')} FROM ${view.source})`;
 }
 
 /** The live rows, as what stands after FROM. */

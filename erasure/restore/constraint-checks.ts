@@ -1,7 +1,7 @@
 /** Questions to unique indexes and foreign keys: which archived rows would they refuse? */
 import { ident, label, qualified, shown } from '../quote.js';
 import type { Session } from '../session/session.js';
-import { type ArchiveView, asTable, liveRows } from './archive-view.js';
+import { type ArchiveView, asTable, liveRows, PLACE } from './archive-view.js';
 import type { Check } from './diagnose.js';
 
 interface UniqueIndex {
@@ -11,6 +11,8 @@ interface UniqueIndex {
   readonly expressions: readonly string[];
   readonly predicate: string | null;
   readonly nullsEqual: boolean;
+  /** Of an exclusion constraint: what must not hold for all columns together. */
+  readonly operators: readonly string[] | null;
 }
 
 const UNIQUE = `
@@ -20,9 +22,14 @@ const UNIQUE = `
                 UNION SELECT k FROM unnest(i.indkey::int2[]) AS k WHERE k > 0) AS attnums,
          ARRAY(SELECT pg_get_indexdef(i.indexrelid, place, false) FROM generate_series(1, i.indnkeyatts) AS place
                 ORDER BY place) AS expressions,
-         pg_get_expr(i.indpred, i.indrelid) AS predicate, i.indnullsnotdistinct AS "nullsEqual"
+         pg_get_expr(i.indpred, i.indrelid) AS predicate, i.indnullsnotdistinct AS "nullsEqual",
+         (SELECT ARRAY(SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+                         FROM unnest(k.conexclop) WITH ORDINALITY AS e(op, place)
+                         JOIN pg_operator o ON o.oid = e.op JOIN pg_namespace n ON n.oid = o.oprnamespace
+                        ORDER BY e.place)
+            FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.conexclop IS NOT NULL) AS operators
     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-   WHERE i.indrelid = ANY ($1::oid[]) AND i.indisunique AND i.indisvalid ORDER BY x.relname`;
+   WHERE i.indrelid = ANY ($1::oid[]) AND (i.indisunique OR i.indisexclusion) AND i.indisvalid ORDER BY x.relname`;
 
 /** Archived rows whose place was taken meanwhile. */
 export async function uniqueChecks(session: Session, views: readonly ArchiveView[]): Promise<Check[]> {
@@ -33,12 +40,14 @@ export async function uniqueChecks(session: Session, views: readonly ArchiveView
     const where = index.predicate === null ? '' : ` WHERE ${index.predicate}`;
     const values = index.expressions.map((expression, place) => `(${expression}) AS e${place}`).join(', ');
     const equal = index.expressions.map((_, place) =>
-      index.nullsEqual ? `l.e${place} IS NOT DISTINCT FROM s.e${place}` : `l.e${place} = s.e${place}`,
+      index.nullsEqual
+        ? `l.e${place} IS NOT DISTINCT FROM s.e${place}`
+        : `l.e${place} ${index.operators?.[place] ?? '='} s.e${place}`,
     );
     return [
       {
-        table: label(view.table),
-        sql: `SELECT count(*)::float8 AS rows FROM (SELECT ${values} FROM ${asTable(view)} AS v${where}) AS s
+        view,
+        places: `SELECT s.${PLACE} FROM (SELECT v.${PLACE}, ${values} FROM ${asTable(view)} AS v${where}) AS s
                WHERE EXISTS (SELECT FROM (SELECT ${values} FROM ${liveRows(view)}${where}) AS l WHERE ${equal.join(' AND ')})`,
         why: `other rows have taken their place in ${shown(index.name)}`,
       },
@@ -81,7 +90,7 @@ const KEYS = `
    WHERE k.contype = 'f' AND k.conparentid = 0 AND k.conrelid = ANY ($1::oid[])
      AND COALESCE((to_jsonb(k)->>'conenforced')::bool, true) ORDER BY k.conname`;
 
-export async function keysOf(session: Session, views: readonly ArchiveView[]): Promise<Key[]> {
+export async function keysOf(session: Session, views: readonly Pick<ArchiveView, 'table'>[]): Promise<Key[]> {
   const { rows } = await session.query<Key>(KEYS, [views.map(({ table }) => table.oid)]);
   return rows;
 }
@@ -108,8 +117,8 @@ export async function keyChecks(session: Session, views: readonly ArchiveView[])
     const set = values.map((value) => `${value} IS NOT NULL`);
     return [
       {
-        table: label(child.table),
-        sql: `SELECT count(*)::float8 AS rows FROM ${child.source} WHERE ${[...set, ...absent].join(' AND ')}`,
+        view: child,
+        places: `SELECT a.ctid FROM ${child.source} WHERE ${[...set, ...absent].join(' AND ')}`,
         why: `the rows of ${label(name)} that they refer to by ${shown(key.name)} are gone`,
       },
     ];

@@ -9,10 +9,11 @@ import { type ArchiveView, archiveView } from './archive-view.js';
 import { keyChecks, uniqueChecks } from './constraint-checks.js';
 import { liveTables } from './live-tables.js';
 
-/** A query whose `rows` are archived rows that could not come back. */
+/** Archived rows that could not come back. */
 export interface Check {
-  readonly table: string;
-  readonly sql: string;
+  readonly view: ArchiveView;
+  /** A query that gives the `ctid` of each in its archive. */
+  readonly places: string;
   readonly why: string;
 }
 
@@ -48,7 +49,7 @@ export async function diagnose(
   const checks = [...(await uniqueChecks(session, views)), ...(await keyChecks(session, views))];
   for (const check of checks) {
     const rows = await countOf(session, check, reasons);
-    if (rows > 0) reasons.push(reason(check.table, rows, check.why));
+    if (rows > 0) reasons.push(reason(label(check.view.table), rows, check.why));
     if (reasons.length >= MOST_REASONS) break;
   }
   return { possible: reasons.length === 0, reasons };
@@ -59,13 +60,18 @@ function reason(table: string, rows: number, why: string): string {
 }
 
 async function countOf(session: Session, check: Check, reasons: string[]): Promise<number> {
+  const table = label(check.view.table);
   try {
-    const { rows } = await session.query<{ rows: number }>(check.sql, [], { table: check.table });
+    const { rows } = await session.query<{ rows: number }>(
+      `SELECT count(*)::float8 AS rows FROM (${check.places}) AS places`,
+      [],
+      { table },
+    );
     return rows[0]?.rows ?? 0;
   } catch (error) {
     if (error instanceof LockTimeout) {
       const by = error.blockers.length === 0 ? '' : ` by ${error.blockers.join(', ')}`;
-      reasons.push(`${check.table} is locked${by}`);
+      reasons.push(`${table} is locked${by}`);
       return 0;
     }
     // What cannot be read, compared or counted in time here is told by the restore itself.

@@ -4,13 +4,14 @@ import type { LedgerRow, SavedReference } from '../ledger/record.js';
 import { ident, label, qualified } from '../quote.js';
 import { putValuesBack } from '../retention/put-back.js';
 import type { Session } from '../session/session.js';
+import { keysOf } from './constraint-checks.js';
 import { type LiveColumn, type LiveTable, liveColumn, liveTables } from './live-tables.js';
 
 /** A row, a table or a column that is gone since has nothing to be set back. `among`: a condition on what was saved, `a`. */
 export async function setReferencesBack(
   context: EngineContext,
   session: Session,
-  row: Pick<LedgerRow, 'savedReferences'>,
+  row: Pick<LedgerRow, 'savedReferences' | 'skipped'>,
   among?: string,
 ): Promise<void> {
   const saved = row.savedReferences.filter(({ rows }) => rows > 0);
@@ -25,9 +26,29 @@ export async function setReferencesBack(
       (reference.constants
         ? putValuesBack(reference, table, context.declaration.letheSchema)
         : setBack(context, reference, table));
-    const some = sql && among !== undefined ? `${sql} AND ${among}` : sql;
+    const there = sql && row.skipped.length > 0 ? await refersToARow(session, reference, table) : undefined;
+    const some = sql && [sql, ...(among ? [among] : []), ...(there ? [there] : [])].join(' AND ');
     if (table && some) await session.query(some, [], { table: label(table), privilege: 'UPDATE' });
   }
+}
+
+/** Where rows were put aside, what refers to one of them stays null: a condition on the saved value `a` and its row `t`. */
+async function refersToARow(
+  session: Session,
+  reference: SavedReference,
+  table: LiveTable,
+): Promise<string | undefined> {
+  const key = (await keysOf(session, [{ table }])).find(({ name }) => name === reference.constraint);
+  if (key === undefined || !key.readable) return undefined;
+  const same = key.attnums.map((attnum, place) => {
+    const saved = reference.columns.find((column) => column.attnum === attnum);
+    const live = table.columns.find((column) => column.attnum === attnum);
+    const stored = saved?.asText ? `CAST(a.${saved.stored} AS ${live?.type})` : `a.${saved?.stored}`;
+    const value = saved ? stored : `t.${ident(live?.name ?? '?')}`;
+    return `p.${ident(key.parentColumns[place] ?? '?')} ${key.operators[place]} ${value}`;
+  });
+  const parent = qualified({ schema: key.parentSchema, name: key.parentName });
+  return `EXISTS (SELECT FROM ${key.parentPartitioned ? parent : `ONLY ${parent}`} AS p WHERE ${same.join(' AND ')})`;
 }
 
 function setBack(context: EngineContext, reference: SavedReference, table: LiveTable): string | null {

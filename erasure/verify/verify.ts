@@ -81,7 +81,7 @@ async function countTables(
   const values = rows.flatMap((row) =>
     row.savedReferences.filter(({ constants }) => constants !== undefined),
   );
-  const archives = [...rows.flatMap((row) => row.archives), ...values];
+  const archives = [...rows.flatMap((row) => [...row.archives, ...row.skipped]), ...values];
   const plan = withArchived(
     current,
     rows.flatMap((row) => row.archives),

@@ -108,6 +108,43 @@ describe('a step by hand', () => {
     ]);
   });
 
+  it('lists rows that cannot come back by their keys alone, and puts them aside where told to', async () => {
+    const job = randomUUID();
+    const of = (more: string[]) =>
+      db.cli(['engine', 'restore', ...config(), '--tenant', '2', '--job', job, ...more], { as: 'role' });
+    const staged = [
+      'engine',
+      'stage',
+      ...config(),
+      '--tenant',
+      '2',
+      '--job',
+      job,
+      '--break-glass',
+      'a trial',
+    ];
+    expect(await db.cli(staged, { as: 'role' })).toMatchObject({ exit: 0 });
+    expect(await of(['--conflicts', 'list'])).toMatchObject({
+      exit: 0,
+      out: expect.stringContaining('Nothing stands in the way'),
+    });
+    await db.admin.query(
+      `INSERT INTO account VALUES (70, 'seventy'); INSERT INTO message VALUES (3, 70, 'in the way')`,
+    );
+    const listed = await of(['--conflicts', 'list']);
+    expect(listed.exit).toBe(1);
+    expect(listed.out).toMatch(
+      /public\.message: 1 row, other rows have taken their place in message_pkey\nid\n3\n/,
+    );
+    expect(await of(['--conflicts', 'skip-row'])).toMatchObject({ exit: 2 });
+    expect(await of(['--break-glass', 'a trial'])).toMatchObject({ exit: 1 });
+    const skipped = await of(['--conflicts', 'skip-row', '--break-glass', 'it cannot wait']);
+    expect(skipped).toMatchObject({ exit: 0, out: expect.stringContaining('kept in Lethe') });
+    expect(await countRows(db.admin, 'message WHERE account_id = 2')).toBe(9);
+    expect(await countRows(db.admin, `lethe.deletion_ledger WHERE jsonb_array_length(skipped) = 1`)).toBe(1);
+    await db.admin.query('DELETE FROM message WHERE id = 3');
+  });
+
   it('says what it cannot do, and why', async () => {
     const known = ['--break-glass', 'a trial'];
     expect(await step('restore', 'no-uuid', known)).toMatchObject({ exit: 2 });

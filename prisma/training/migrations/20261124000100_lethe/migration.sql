@@ -15,6 +15,7 @@ CREATE TABLE "lethe_training"."deletion_ledger" (
     system_identifier text,
     archives jsonb NOT NULL DEFAULT '[]',
     saved_references jsonb NOT NULL DEFAULT '[]',
+    skipped jsonb NOT NULL DEFAULT '[]',
     counts jsonb NOT NULL DEFAULT '{}',
     outcome jsonb NOT NULL DEFAULT '{}',
     rows_total bigint,
