@@ -68,6 +68,11 @@ describe('what the API says of the platform', () => {
   it('publishes the public keys of service tokens and nothing private', async () => {
     const { body } = await api.ask('GET', '/.well-known/jwks.json', null);
     expect(body).toEqual(api.services[0]?.issuer.keys.jwks);
+    // A key that signs certificates or heads of the trail is none that a token is accepted by.
+    for (const purpose of ['certificate', 'records']) {
+      const apart = await api.ask('GET', `/.well-known/${purpose}-keys.json`, null);
+      expect(apart).toMatchObject({ status: 200, body: { keys: [] } });
+    }
     expect(JSON.stringify(body)).not.toContain('"d"');
   });
 
@@ -75,18 +80,45 @@ describe('what the API says of the platform', () => {
     const { body } = await api.ask('GET', '/openapi.json', null);
     expect(body.openapi).toBe('3.1.0');
     expect(Object.keys(body.paths).sort()).toEqual([
+      '/api/v1/audit',
+      '/api/v1/audit/export',
+      '/api/v1/audit/heads',
       '/api/v1/deletion-jobs',
+      '/api/v1/deletion-jobs/halt',
       '/api/v1/deletion-jobs/replay',
+      '/api/v1/deletion-jobs/resume',
       '/api/v1/deletion-jobs/{job_id}',
+      '/api/v1/deletion-jobs/{job_id}/approve',
       '/api/v1/deletion-jobs/{job_id}/cancel',
+      '/api/v1/deletion-jobs/{job_id}/certificate',
+      '/api/v1/deletion-jobs/{job_id}/export',
+      '/api/v1/deletion-jobs/{job_id}/reject',
       '/api/v1/deletion-jobs/{job_id}/replay',
       '/api/v1/deletion-jobs/{job_id}/reschedule',
+      '/api/v1/erased-tenants',
+      '/api/v1/erased-tenants/export',
+      '/api/v1/erased-tenants/import',
+      '/api/v1/erased-tenants/{tenant_id}',
+      '/api/v1/erased-tenants/{tenant_id}/check',
+      '/api/v1/housekeeping',
+      '/api/v1/legal-holds/{hold_id}',
+      '/api/v1/notifications/undelivered',
+      '/api/v1/people/{user_id}',
+      '/api/v1/retained',
+      '/api/v1/retained/export',
       '/api/v1/services',
+      '/api/v1/services/{name}/reapply',
+      '/api/v1/services/{name}/waive',
+      '/api/v1/services/{name}/waive/{waiver_id}/approve',
+      '/api/v1/services/{name}/waive/{waiver_id}/withdraw',
       '/api/v1/tenants/user/{user_id}/memberships',
       '/api/v1/tenants/{tenant_id}',
       '/api/v1/tenants/{tenant_id}/admins',
       '/api/v1/tenants/{tenant_id}/deletion-jobs',
       '/api/v1/tenants/{tenant_id}/deletion-preview',
+      '/api/v1/tenants/{tenant_id}/legal-holds',
+      '/api/v1/tenants/{tenant_id}/tombstone-release',
+      '/api/v1/tenants/{tenant_id}/tombstone-release/approve',
       '/api/v1/tenants/{tenant_id}/transfer-ownership',
       '/readyz',
     ]);
