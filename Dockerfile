@@ -12,5 +12,7 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+# What is mounted there belongs to whoever it belonged to.
+RUN install -d -o node -g node /var/lib/lethe/exports
 USER node
 CMD ["node", "dist/api/server.js"]

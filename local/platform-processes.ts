@@ -1,6 +1,6 @@
 /** The processes of a platform: which program each is, and what it is told. */
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { RegistryEntry } from '../protocol/registry.js';
 import type { KeyFiles } from './keys.js';
 import { nodeProcess, type ProcessSpec } from './processes.js';
@@ -65,6 +65,7 @@ export function platformProcesses(options: PlatformProcessesOptions): {
   const { files, ownProcess } = options;
   const common = { NODE_ENV: 'development', ...options.environment, SERVICE_TOKEN_ISSUER };
   const platform = {
+    EXPORT_DIR: join(dirname(files.signingKeysDirectory), 'exports'),
     ...common,
     LETHE_SERVICES_FILE: files.servicesFile,
     SIGNING_KEYS_DIR: files.signingKeysDirectory,
