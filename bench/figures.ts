@@ -1,6 +1,6 @@
-/** What was measured: times by name, and ratios within one run. */
+/** What was measured: values by name, and how they stand to each other within one run. */
 
-/** Milliseconds by what was measured, in order of time. */
+/** Milliseconds, or whatever a row says that they are, by what was measured, in order of time. */
 export class Times {
   private readonly times = new Map<string, number[]>();
 
@@ -13,11 +13,11 @@ export class Times {
     return result;
   }
 
-  add(what: string, ms: number): void {
+  add(what: string, value: number, unit: Unit = 'ms'): void {
     const before = this.times.get(what);
-    if (before) before.push(ms);
-    else this.times.set(what, [ms]);
-    this.report(`${what}: ${Math.round(ms)} ms`);
+    if (before) before.push(value);
+    else this.times.set(what, [value]);
+    this.report(`${what}: ${value < 10 ? value.toFixed(2) : Math.round(value)} ${unit}`);
   }
 
   of(what: string): readonly number[] {
@@ -25,40 +25,63 @@ export class Times {
   }
 }
 
+export type Unit = 'ms' | 'MiB' | 'us a row';
+
+/** What design section 10 asks for, of the ratio to the base, the value itself, or the difference to the base. */
+export interface Goal {
+  readonly of: 'ratio' | 'value' | 'difference';
+  readonly atMost: number;
+  readonly text: string;
+}
+
 export interface Figure {
   readonly what: string;
+  readonly unit: Unit;
   readonly runs: number;
-  readonly minimumMs: number;
-  readonly medianMs: number;
+  readonly minimum: number;
+  readonly median: number;
   /** Against the base's minimum and median. */
   readonly against: string | null;
   readonly minimumRatio: number | null;
   readonly medianRatio: number | null;
-  /** What design section 10 asks for, as a ratio; null where it asks for none. */
   readonly toReach: string | null;
+  /** How far the goal is: 1 is just there, 0.5 twice as good. */
+  readonly ofGoal: number | null;
 }
 
 export interface Row {
   readonly what: string;
   readonly times: readonly number[];
+  readonly unit?: Unit;
   readonly against?: { readonly what: string; readonly times: readonly number[] };
-  readonly toReach?: string;
+  readonly goal?: Goal;
 }
 
 /** Null where it was not measured. */
-export function figure({ what, times, against, toReach }: Row): Figure | null {
+export function figure({ what, times, unit = 'ms', against, goal }: Row): Figure | null {
   if (times.length === 0) return null;
   const base = against !== undefined && against.times.length > 0 ? against : null;
+  const minimum = Math.min(...times);
+  const least = base && Math.min(...base.times);
   return {
     what,
+    unit,
     runs: times.length,
-    minimumMs: round(Math.min(...times)),
-    medianMs: round(quantile(times, 0.5)),
+    minimum: round(minimum),
+    median: round(quantile(times, 0.5)),
     against: base?.what ?? null,
-    minimumRatio: base && round(Math.min(...times) / Math.min(...base.times), 100),
-    medianRatio: base && round(quantile(times, 0.5) / quantile(base.times, 0.5), 100),
-    toReach: toReach ?? null,
+    minimumRatio: least === null ? null : round(minimum / least, 1_000),
+    medianRatio: base && round(quantile(times, 0.5) / quantile(base.times, 0.5), 1_000),
+    toReach: goal?.text ?? null,
+    ofGoal: goal === undefined ? null : reached(goal, minimum, least),
   };
+}
+
+function reached(goal: Goal, value: number, base: number | null): number | null {
+  if (goal.of === 'value') return round(value / goal.atMost, 1_000);
+  if (base === null) return null;
+  const found = goal.of === 'ratio' ? value / base : Math.max(0, value - base);
+  return round(found / goal.atMost, 1_000);
 }
 
 export function quantile(times: readonly number[], share: number): number {
@@ -69,22 +92,23 @@ export function quantile(times: readonly number[], share: number): number {
   return below + (above - below) * (place - Math.floor(place));
 }
 
-function round(value: number, parts = 10): number {
+function round(value: number, parts = 100): number {
   return Math.round(value * parts) / parts;
 }
 
 /** As text, for a terminal. */
 export function tableOf(figures: readonly Figure[]): string {
-  const head = ['what', 'runs', 'min ms', 'median ms', 'against', 'ratio min', 'ratio median', 'to reach'];
+  const head = ['what', 'runs', 'min', 'median', '', 'against', 'ratio min', 'ratio median', 'to reach'];
   const cells = figures.map((one) => [
     one.what,
     String(one.runs),
-    String(one.minimumMs),
-    String(one.medianMs),
+    shown(one.minimum),
+    shown(one.median),
+    one.unit,
     one.against ?? '',
-    one.minimumRatio === null ? '' : one.minimumRatio.toFixed(2),
-    one.medianRatio === null ? '' : one.medianRatio.toFixed(2),
-    one.toReach ?? '',
+    one.minimumRatio === null ? '' : one.minimumRatio.toFixed(one.minimumRatio < 0.1 ? 3 : 2),
+    one.medianRatio === null ? '' : one.medianRatio.toFixed(one.medianRatio < 0.1 ? 3 : 2),
+    one.toReach === null ? '' : `${one.toReach}${mark(one.ofGoal)}`,
   ]);
   const widths = head.map((name, column) =>
     Math.max(name.length, ...cells.map((row) => row[column]?.length ?? 0)),
@@ -95,4 +119,13 @@ export function tableOf(figures: readonly Figure[]): string {
       .join('  ')
       .trimEnd();
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...cells.map(line)].join('\n');
+}
+
+function shown(value: number): string {
+  return value < 10 ? value.toFixed(2) : String(Math.round(value));
+}
+
+function mark(ofGoal: number | null): string {
+  if (ofGoal === null) return '';
+  return ofGoal <= 1 ? '  reached' : '  missed';
 }

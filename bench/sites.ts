@@ -21,6 +21,7 @@ interface Site {
 }
 
 const LONGEST_MS = 120_000;
+const MOST_REQUESTS = 1_000;
 
 export class Sites {
   private constructor(private readonly sites: readonly Site[]) {}
@@ -104,7 +105,7 @@ export class Sites {
   async reach(job: Job, target: Target, planHashes: readonly string[] = []): Promise<number> {
     const rows = await this.each(async ({ engine, name }, place) => {
       const planHash = planHashes[place];
-      for (let requests = 0; requests < 100; requests++) {
+      for (let requests = 0; requests < MOST_REQUESTS; requests++) {
         const status = await engine.advance({
           ...job,
           target,
@@ -133,8 +134,13 @@ export class Sites {
   private async byHand(statements: (plan: Plan) => string[], values: readonly unknown[]): Promise<void> {
     await this.each(async ({ client, plan }) => {
       await client.query('BEGIN');
-      for (const sql of statements(plan)) await client.query(sql, sql.includes('$1') ? [...values] : []);
-      await client.query('COMMIT');
+      try {
+        for (const sql of statements(plan)) await client.query(sql, sql.includes('$1') ? [...values] : []);
+        await client.query('COMMIT');
+      } catch (error) {
+        await client.query('ROLLBACK');
+        throw error;
+      }
     });
   }
 

@@ -1,0 +1,84 @@
+/** The saga's own price, against a workflow on the same Temporal with as many activities that do nothing. */
+import { randomUUID } from 'node:crypto';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Context } from '@temporalio/activity';
+import { Client, Connection } from '@temporalio/client';
+import {
+  DefaultLogger,
+  makeTelemetryFilterString,
+  NativeConnection,
+  Runtime,
+  Worker,
+} from '@temporalio/worker';
+import type { Platform } from '../local/platform.js';
+import { workflowIdOf } from '../protocol/workflow.js';
+import type { BareActivities, bareWorkflow, Group } from './bare-workflow.js';
+import type { Times } from './figures.js';
+
+export const BARE = 'bare Temporal workflow, as many no-op activities';
+
+const TASK_QUEUE = 'lethe-bench';
+/** Activities of the deletion that work at a service, and heartbeat. */
+const AT_SERVICE = /Service$|AtService$|^readLedger$|^suspendTenant$/;
+
+/** Runs it as often as that, in turns with nothing else. */
+export async function measureBare(
+  platform: Platform,
+  tenantId: string,
+  runs: number,
+  times: Times,
+): Promise<void> {
+  Runtime.install({
+    shutdownSignals: [],
+    telemetryOptions: {
+      logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) },
+    },
+    logger: new DefaultLogger('ERROR'),
+  });
+  const { temporalAddress: address, temporalNamespace: namespace } = platform;
+  const connection = await Connection.connect({ address });
+  const native = await NativeConnection.connect({ address });
+  const client = new Client({ connection, namespace });
+  const groups = await groupsOf(client, tenantId);
+  const worker = await Worker.create({
+    connection: native,
+    namespace,
+    taskQueue: TASK_QUEUE,
+    activities: {
+      record: async () => undefined,
+      service: async () => Context.current().heartbeat(),
+    } satisfies BareActivities,
+    workflowsPath: fileURLToPath(new URL(`./bare-workflow${extname(import.meta.url)}`, import.meta.url)),
+    maxConcurrentActivityTaskExecutions: 200,
+  });
+  await worker.runUntil(async () => {
+    // The first finds a worker that has just started.
+    for (let run = 0; run <= runs; run++) {
+      const began = performance.now();
+      await client.workflow.execute<typeof bareWorkflow>('bareWorkflow', {
+        taskQueue: TASK_QUEUE,
+        workflowId: `bare/${randomUUID()}`,
+        args: [groups],
+      });
+      if (run > 0) times.add(BARE, performance.now() - began);
+    }
+  });
+  await native.close();
+  await connection.close();
+}
+
+/** As the tenant's run had them: what one workflow task scheduled is one group. */
+async function groupsOf(client: Client, tenantId: string): Promise<Group[]> {
+  const history = await client.workflow.getHandle(workflowIdOf(tenantId)).fetchHistory();
+  const groups = new Map<string, { records: number; services: number }>();
+  for (const { activityTaskScheduledEventAttributes: scheduled } of history.events ?? []) {
+    if (!scheduled) continue;
+    const task = String(scheduled.workflowTaskCompletedEventId);
+    const group = groups.get(task) ?? { records: 0, services: 0 };
+    groups.set(task, group);
+    if (AT_SERVICE.test(scheduled.activityType?.name ?? '')) group.services += 1;
+    else group.records += 1;
+  }
+  return [...groups.values()];
+}
