@@ -91,9 +91,11 @@ function documentOf(looked: Looked, refused: boolean): object {
       paths: pathsOf(made, owned),
       ...(rows && { rows: rows.get(owned.label) ?? 0 }),
     })),
-    order: made.units.map(({ tableOids, reason }) => ({
+    order: made.units.map(({ tableOids, reason }, place) => ({
       tables: tableOids.map((oid) => made.ownedTables.find(({ table }) => table.oid === oid)?.label),
       reason,
+      triggers_off: made.fastPath[place] === null,
+      triggers_stay_on_since: made.fastPath[place] ?? null,
     })),
     choices: choicesOf(file),
     questions: file.questions.filter(({ answer }) => answer === null),

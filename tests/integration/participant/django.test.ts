@@ -113,6 +113,9 @@ describe('a Django database becomes a participant', () => {
     expect(out).toMatch(
       /crm_deal_tags +delete +\d+ +12 +deal_id → public.crm_deal: organisation_id is the tenant's key\n +or tag_id/,
     );
+    expect(out).toMatch(/Moved with triggers off, keys checked set by set: 0 of \d+ tables/);
+    expect(out).toContain('triggers stay on, since');
+    expect(out).toContain('may not set session_replication_role');
     expect(out).toContain(`${DJANGO_ROWS} rows would go. Their archive takes about`);
     const json = await db.cli(['--json', 'plan', '--config', db.path, '--tenant', TENANT], { as: 'role' });
     expect(JSON.parse(json.out)).toMatchObject({
