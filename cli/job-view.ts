@@ -176,6 +176,7 @@ function nextStep(job: JobView): string | null {
   if (job.waiting_for?.kind === 'approval' && job.approval_hash) {
     return `Somebody other than ${job.requested_by} says: lethe jobs approve ${job.job_id} --hash ${job.approval_hash} --reason TEXT, or reject`;
   }
+  if (job.status === 'completed') return `What is certified of it: lethe certificate show ${job.job_id}`;
   const replays =
     job.status === 'needs_attention' || job.status === 'compensated' || job.status === 'refused';
   return replays ? `Once the cause is mended: lethe jobs replay ${job.job_id}` : null;
