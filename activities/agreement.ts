@@ -97,24 +97,29 @@ export function agreementSteps(parts: Parts) {
       return tryService(parts, job, service, async ({ call }) => {
         const params = { tenant_id: job.tenant_id, job_id: jobId };
         const query = { restorable: 'false' } as const;
-        const { state } = await call('status', { params, query }, { timeoutMs: SHORT_CALL_MS });
+        const [{ state }, manifest] = await Promise.all([
+          call('status', { params, query }, { timeoutMs: SHORT_CALL_MS }),
+          manifestOf(() => call('manifest', { params: {} }, { timeoutMs: SHORT_CALL_MS })),
+        ]);
+        const forgotten = manifest === null ? null : forgottenTable(service, manifest);
         const wentBack = state === 'restoring' || state === 'restored';
         const problem = new Problem(
           'state_conflict',
           `${service} says ${state}, although nobody decided that. Its rows are live again; the job goes back everywhere.`,
           { service, state },
         );
+        const fault = wentBack ? problem : forgotten;
         // Mostly it is what the record says already.
-        if (wentBack || partOf(job, service)?.state !== state) {
+        if (fault !== null || partOf(job, service)?.state !== state) {
           await parts.tell(jobId, {
             name: service,
             state,
-            ...(wentBack && { lastError: keptProblem(problem) }),
+            ...(fault !== null && { lastError: keptProblem(fault) }),
           });
         }
         return {
           stageAgain: state === 'absent' || state === 'staging',
-          fault: wentBack ? faultOf(problem, { service }) : null,
+          fault: fault && faultOf(fault, { service }),
         };
       });
     },
@@ -129,6 +134,15 @@ async function manifestOf(ask: () => Promise<Manifest>): Promise<Manifest | null
     if (error instanceof Problem && error.code === 'route_unknown') return null;
     throw error;
   }
+}
+
+/** A table that came after the check: rows of the tenant may lie in it that nobody would delete. */
+function forgottenTable(service: string, { unaccepted_tables: tables }: Manifest): Problem | null {
+  const [table] = tables;
+  if (table === undefined) return null;
+  const others = tables.length > 1 ? ` (and ${tables.length - 1} more)` : '';
+  const detail = `${service} has a table since the check that holds tenants' rows and that nobody has accepted: ${table}${others}. Accept it with a policy, then replay.`;
+  return new Problem('plan_refused', detail, { service, table });
 }
 
 function tablesOf(preview: DeletionPreview): CheckedService['tables'] {
@@ -154,7 +168,7 @@ function keptProblem(problem: Problem): JobService['last_error'] {
   return {
     code: problem.code,
     message: problem.detail,
-    table: null,
+    table: problem.extras.table ?? null,
     privilege: null,
     sqlstate: null,
     at: new Date().toISOString(),

@@ -2,11 +2,13 @@
 import { Command as Commander, CommanderError, Option } from 'commander';
 import { JOB_STATUSES } from '../protocol/jobs.js';
 import { createApiClient } from './api-client.js';
+import { coverageOfFiles, coverageOfServices } from './commands/coverage.js';
 import { deleteTenant } from './commands/delete.js';
 import { doctor } from './commands/doctor.js';
 import { cancelJob, listJobs, replayJobs, showJob, watch } from './commands/jobs.js';
 import { preview } from './commands/preview.js';
 import type { Command } from './context.js';
+import { either } from './either.js';
 import { addErasedCommands } from './erased-program.js';
 import { EXIT } from './exit-codes.js';
 import { failureOf } from './failures.js';
@@ -109,6 +111,15 @@ function build(host: Host, done: (status: number) => void): Commander {
     .description('check every service of a running deployment')
     .option('--quick', "without the plans' findings")
     .action(run(doctor));
+  program
+    .command('coverage')
+    .description("whether every table that holds tenants' rows is accepted; status 1 where one is not")
+    .option(
+      '--config <file or directory>',
+      "participants' files: their databases are asked, not the platform",
+    )
+    .option('--database-url-env <name>', 'with --config: connect by the URL in this variable')
+    .action(either(run(coverageOfServices), runParticipant(coverageOfFiles)));
   addParticipantCommands(program, runParticipant);
   addRetainedCommands(program, run, runParticipant);
   return program;

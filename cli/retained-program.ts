@@ -1,12 +1,7 @@
 /** The commands about what is retained: by the platform, or at one participant's database. */
 import type { Command as Commander } from 'commander';
-import {
-  exportRetained,
-  exportRetainedAt,
-  listRetained,
-  listRetainedAt,
-  type RetainedOptions,
-} from './commands/retained.js';
+import { exportRetained, exportRetainedAt, listRetained, listRetainedAt } from './commands/retained.js';
+import { either } from './either.js';
 import type { RunParticipant } from './participant/program.js';
 import type { Run } from './program.js';
 
@@ -29,14 +24,4 @@ export function addRetainedCommands(program: Commander, run: Run, runParticipant
     .option('--database-url-env <name>', 'with --config: connect by the URL in this variable')
     .option('--out <file>', 'where to', 'lethe-retained.ndjson')
     .action(either(run(exportRetained), runParticipant(exportRetainedAt)));
-}
-
-type Action = (...values: unknown[]) => Promise<void>;
-
-/** Commander calls an action with the arguments, then the options, then itself. */
-function either(platform: Action, participant: Action): Action {
-  return (...values) => {
-    const options = values.at(-2) as RetainedOptions;
-    return options.config === undefined ? platform(...values) : participant(...values);
-  };
 }

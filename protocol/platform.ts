@@ -1,6 +1,6 @@
 /** What the platform's API tells about the deployment itself: `GET /services`. */
 import { z } from 'zod';
-import { serviceName } from './common.js';
+import { serviceName, tableName } from './common.js';
 import { manifest } from './participant.js';
 
 /** One service of the registry, as the platform finds it now. */
@@ -14,6 +14,14 @@ export const serviceView = z.strictObject({
   /** Whether its database and Lethe's schema there answer (`/readyz`). */
   ready: z.boolean(),
   latency_ms: z.int().nonnegative().nullable(),
+  /** Whether every table that holds tenants' rows there is accepted, with a policy. Null where it could not be asked. */
+  coverage: z
+    .strictObject({
+      complete: z.boolean(),
+      accepted: z.int().nonnegative(),
+      unaccepted: z.array(tableName),
+    })
+    .nullable(),
   manifest: manifest.nullable(),
   /** What stands in the way, where something does. */
   error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),

@@ -1,6 +1,7 @@
 /** The registry, and how each service is doing. */
 import type { FastifyInstance } from 'fastify';
 import type { ServiceClient } from '../../protocol/client.js';
+import type { Manifest } from '../../protocol/participant.js';
 import { type ServiceView, servicesView } from '../../protocol/platform.js';
 import { Problem } from '../../protocol/problems.js';
 import { callerOf } from '../auth.js';
@@ -46,9 +47,15 @@ async function look(client: ServiceClient, requestId: string): Promise<ServiceVi
       : null,
     ready: ready.problem === null,
     latency_ms: reachable ? latency : null,
+    coverage: manifest.value && coverageOf(manifest.value),
     manifest: manifest.value,
     error: error ? { code: error.code, message: error.detail } : null,
   };
+}
+
+function coverageOf({ tables, unaccepted_tables: unaccepted }: Manifest): ServiceView['coverage'] {
+  const accepted = tables.filter(({ table }) => !unaccepted.includes(table)).length;
+  return { complete: unaccepted.length === 0, accepted, unaccepted };
 }
 
 async function problemOf<T>(work: Promise<T>): Promise<{ value: T | null; problem: Problem | null }> {

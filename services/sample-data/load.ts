@@ -17,6 +17,8 @@ export interface SeedOptions {
   /** The same seed gives the same rows, ids included; a new one by default, which adds other tenants. */
   readonly seed?: string;
   readonly onProgress?: (progress: SeedProgress) => void;
+  /** Of all services by default. */
+  readonly samples?: readonly ServiceSample[];
 }
 
 export interface SeedProgress {
@@ -42,15 +44,17 @@ const UNIQUE_VIOLATION = '23505';
 // One at a time in a database: shared tables are filled by whoever finds them empty.
 const ADVISORY_LOCK = 7_236_118_007;
 
-const tables = samples.flatMap((sample) => sample.tables);
+const all = samples.flatMap((sample) => sample.tables);
 
 /** The fewest rows that a tenant can have: one in each table. */
-export const FEWEST_ROWS = countedRows(tables, rowCounts(tables, 0));
+export const FEWEST_ROWS = countedRows(all, rowCounts(all, 0));
 
 /** Adds tenants to every service; each tenant is one transaction in each. */
 export async function seedTenants(options: SeedOptions): Promise<SeededTenant[]> {
   const seed = options.seed ?? randomBytes(12).toString('hex');
   const pools = drawPools(seed);
+  const seeded = options.samples ?? samples;
+  const tables = seeded.flatMap((sample) => sample.tables);
   const counts = rowCounts(tables, options.rowsPerTenant);
   const tenants = Array.from(
     { length: options.tenants },
@@ -60,7 +64,7 @@ export async function seedTenants(options: SeedOptions): Promise<SeededTenant[]>
   let rows = 0;
   const of = countedRows(tables, counts) * tenants.length;
 
-  await inParallel(samples, SERVICES_AT_ONCE, async (sample) => {
+  await inParallel(seeded, SERVICES_AT_ONCE, async (sample) => {
     const { databaseUrl } = options;
     const url = typeof databaseUrl === 'string' ? databaseUrl : databaseUrl(sample.service);
     await withClient(url, async (client) => {
@@ -76,10 +80,10 @@ export async function seedTenants(options: SeedOptions): Promise<SeededTenant[]>
     });
   });
 
-  return tenants.map((tenant, position) => seeded(tenant, loaded[position] ?? new Map()));
+  return tenants.map((tenant, position) => seededTenant(tenant, loaded[position] ?? new Map()));
 }
 
-function seeded(tenant: SampleTenant, loaded: ReadonlyMap<string, number>): SeededTenant {
+function seededTenant(tenant: SampleTenant, loaded: ReadonlyMap<string, number>): SeededTenant {
   return {
     tenantId: tenant.id,
     name: tenant.name,

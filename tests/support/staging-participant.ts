@@ -15,6 +15,8 @@ export interface StagingParticipant extends Participant {
   readonly rows: Map<string, string[]>;
   /** What the preview finds. */
   findings: Finding[];
+  /** Tables that nobody has accepted, by its manifest. */
+  unaccepted: string[];
   planHash: string;
   /** What every slice waits for, where it waits. */
   waiting: SliceWait | null;
@@ -86,6 +88,7 @@ export function stagingParticipant(name: string): StagingParticipant {
     name,
     rows: new Map(),
     findings: [],
+    unaccepted: [],
     planHash: 'a'.repeat(64),
     waiting: null,
     slices: 1,
@@ -123,7 +126,7 @@ export function stagingParticipant(name: string): StagingParticipant {
         fence: 'trigger',
         plan_hash: played.planHash,
         tables: [],
-        unaccepted_tables: [],
+        unaccepted_tables: played.unaccepted,
         findings: [],
         open_jobs: [...ledgers].flatMap(([key, { state }]) => {
           const [tenant_id = '', job_id = ''] = key.split('/');

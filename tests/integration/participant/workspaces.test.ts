@@ -148,3 +148,33 @@ describe('rows that are of two tenants', () => {
     expect((await db.cli(['plan', '--config', db.path, '--tenant', 'globex'], { as: 'role' })).exit).toBe(0);
   });
 });
+
+describe('a table that a migration adds', () => {
+  const coverage = () => db.cli(['--json', 'coverage', '--config', db.path]);
+  const ready = async () => {
+    const response = await fetch(`${service.url}/readyz`);
+    return { status: response.status, body: await response.text() };
+  };
+
+  it('is missed by the coverage, and the service is not ready until somebody has accepted it', async () => {
+    expect((await coverage()).exit).toBe(0);
+    expect((await ready()).status).toBe(200);
+    await db.admin.query(
+      `CREATE TABLE app.voucher (id int PRIMARY KEY, "workspaceId" text NOT NULL REFERENCES app."Workspace")`,
+    );
+    const missed = await coverage();
+    expect(missed.exit).toBe(1);
+    expect(JSON.parse(missed.out)).toMatchObject({
+      complete: false,
+      services: [{ unaccepted: ['app.voucher'], missing: [], error: null }],
+    });
+    const refused = await ready();
+    expect([refused.status, refused.body]).toEqual([503, expect.stringContaining('app.voucher')]);
+
+    expect((await db.cli(['plan', '--config', db.path, '--accept'])).exit).toBe(0);
+    expect((await coverage()).exit).toBe(0);
+    await db.grant();
+    service = await db.serve();
+    expect((await ready()).status).toBe(200);
+  });
+});

@@ -85,6 +85,18 @@ describe('right before the pivot', () => {
     saga.expectUntouched(tenantId);
   });
 
+  it('a table that came since the check, and that nobody has accepted, means that all go back', async () => {
+    const tenantId = saga.tenant();
+    const job = await saga.request(tenantId, {}, 1_000);
+    await saga.until(job, ({ phase }) => phase === 'window');
+    saga.orders.unaccepted = ['orders.vouchers'];
+    const ended = await saga.untilEnded(job);
+    saga.orders.unaccepted = [];
+    expect(ended).toMatchObject({ status: 'compensated', abort_cause: 'failure' });
+    expect(ended.outcome).toContain('on orders.vouchers');
+    saga.expectUntouched(tenantId);
+  });
+
   it('another registry than at the check means that all go back', async () => {
     const tenantId = saga.tenant();
     const job = await saga.request(tenantId, {}, 1_500);
