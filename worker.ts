@@ -14,7 +14,6 @@ import {
 } from '@temporalio/worker';
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
-import type { HousekeepingWorks } from './activities/housekeeping.js';
 import {
   createActivities,
   createCertificateSigner,
@@ -25,7 +24,6 @@ import {
 import { ConfigurationError, readWorkerConfig, type WorkerConfig } from './config.js';
 import { previewHash } from './proof/preview-hash.js';
 import { createServiceClient } from './protocol/client.js';
-import { HOUSEKEEPING_STEPS } from './protocol/housekeeping.js';
 import { JsonFileError, readJsonFile } from './protocol/json-file.js';
 import { readSigningKeys, SigningKeyError } from './protocol/keys.js';
 import { registry } from './protocol/registry.js';
@@ -36,11 +34,13 @@ import { createRecords } from './records/index.js';
 import { createNotifier } from './records/notifier.js';
 import { createReconciler } from './records/reconciler.js';
 import { createRuns } from './records/runs.js';
-import { ensureSchedules, type Intervals } from './records/schedules.js';
 import { ensureSearchAttributes } from './records/search-attributes.js';
 import { closed, serveHealth } from './worker-health.js';
+import { keepSchedules } from './worker-schedules.js';
 
 const CONNECT_AGAIN_MS = 1_000;
+/** How long a sweep waits for one answer of a service. */
+const ASK_WITHIN_MS = 60_000;
 /** Heartbeats carry cancellation back, so they are not saved up for long. */
 const HEARTBEAT_AT_LEAST_EVERY = '2s';
 
@@ -84,6 +84,7 @@ async function main(): Promise<void> {
     settings: {
       resurrected: config.RESURRECTED_TENANTS,
       requireApproval: config.REQUIRE_APPROVAL,
+      askWithinMs: Math.min(config.LONGEST_TRANSACTION, ASK_WITHIN_MS),
       timeoutMs: config.LONGEST_TRANSACTION,
     },
   });
@@ -155,7 +156,7 @@ async function main(): Promise<void> {
       try {
         native = await NativeConnection.connect(temporal.connectionOptions);
         await registerSearchAttributes(connection, namespace, logger);
-        await schedule(config, works, { connection, namespace }, logger);
+        await keepSchedules(config, works, { connection, namespace }, logger);
         worker = await createWorker({ config, activities, connection: native, namespace });
         if (stopping.signal.aborted) break;
         logger.info({ namespace, task_queue: TASK_QUEUE }, 'The worker runs.');
@@ -240,26 +241,6 @@ async function registerSearchAttributes(
     logger.error(
       { reason: reasonOf(error) },
       'Search attributes could not be registered; register TenantId and DeletionStatus as Keyword and FailedServices as KeywordList.',
-    );
-  }
-}
-
-/** What this worker can do by itself, as often as it is configured. Without the right to schedule, deletions go on. */
-async function schedule(
-  config: WorkerConfig,
-  works: HousekeepingWorks,
-  temporal: { readonly connection: Connection; readonly namespace: string },
-  logger: Logger,
-): Promise<void> {
-  const own: Intervals = { sweep: config.SWEEP_EVERY, retained: config.RETENTION_EVERY };
-  const known = HOUSEKEEPING_STEPS.filter((step) => works[step] !== undefined);
-  const intervals = Object.fromEntries(known.map((step) => [step, own[step] ?? config.HOUSEKEEPING_EVERY]));
-  try {
-    await ensureSchedules({ ...temporal, intervals });
-  } catch (error) {
-    logger.error(
-      { reason: reasonOf(error) },
-      'Schedules could not be made: nothing is swept, and nothing that is due is erased.',
     );
   }
 }

@@ -11,7 +11,7 @@ export interface SweepSettings {
   /** `erase`: tenants known by UUID whose rows came back are erased again. */
   readonly resurrected: 'report' | 'erase';
   readonly requireApproval: boolean;
-  readonly timeoutMs: number;
+  readonly askWithinMs: number;
 }
 
 export interface SweepParts {
@@ -44,12 +44,14 @@ export function createSweep(parts: SweepParts): HousekeepingWork {
       limit: TENANTS_A_PAGE,
       ...(cursor !== null && { cursor }),
     });
+    /** Services that did not answer: they are not waited for again and again. */
+    const silent = new Set<string>();
     const tally: Tally = { tenants: 0, skipped: 0, unanswered: 0, returned: 0, rows: 0, erased_again: 0 };
     const waiting = [...page.tenants];
     const next = async (): Promise<void> => {
       for (let mark = waiting.shift(); mark !== undefined; mark = waiting.shift()) {
         signal.throwIfAborted();
-        await sweepOne(parts, mark, tally, signal);
+        await sweepOne(parts, mark, tally, silent, signal);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, next));
@@ -61,19 +63,25 @@ async function sweepOne(
   parts: SweepParts,
   mark: ErasedMark,
   tally: Tally,
+  silent: Set<string>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { records, services, settings, logger } = parts;
+  const { records, settings, logger } = parts;
   const { tenantId } = mark;
   // By a hash nobody can be asked; and what an open job has staged is on its way out.
   if (mark.keyHashed || (await records.openJobOf(tenantId)) !== null) {
     tally.skipped += 1;
     return;
   }
-  const options = { records, services, timeoutMs: settings.timeoutMs, signal };
+  const services = parts.services.filter(({ service }) => !silent.has(service.name));
+  const options = { records, services, timeoutMs: settings.askWithinMs, signal };
   const { check, appeared } = await sweepTenant(options, tenantId, SWEEP);
+  for (const { name, error } of check.services) {
+    if (error?.code === 'service_unavailable') silent.add(name);
+  }
   tally.tenants += 1;
-  tally.unanswered += check.services.filter(({ rows }) => rows === null).length;
+  tally.unanswered +=
+    parts.services.length - services.length + check.services.filter(({ rows }) => rows === null).length;
   const found = check.services.filter(({ rows }) => rows !== null && rows > 0);
   if (found.length === 0) return;
   tally.returned += 1;

@@ -1,4 +1,11 @@
-/** The tests' configuration, for the one file that records instead of testing. */
+/** The tests' configuration, for the files that record instead of testing. */
 import config from '../../vitest.config.js';
 
-export default { ...config, test: { ...config.test, include: ['tests/replay/recording.ts'] } };
+export default {
+  ...config,
+  test: {
+    ...config.test,
+    include: ['tests/replay/recording*.ts'],
+    exclude: ['tests/replay/recording.config.ts'],
+  },
+};

@@ -47,7 +47,7 @@ const sweep = (resurrected: 'report' | 'erase') =>
   createSweep({
     records: saga.records,
     services,
-    settings: { resurrected, requireApproval: false, timeoutMs: 5_000 },
+    settings: { resurrected, requireApproval: false, askWithinMs: 5_000 },
     logger: { warn: () => undefined },
   })({ cursor: null, runId: randomUUID(), dueAt: new Date(), signal: never });
 
