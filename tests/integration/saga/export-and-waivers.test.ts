@@ -15,21 +15,35 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { removeExpiredExports } from '../../../records/export-files.js';
 import type { Actor } from '../../../records/types.js';
+import { engineParticipant } from '../../../services/engine-participant.js';
+import { countRows, createErasureDatabase, type ErasureDatabase } from '../../support/erasure.js';
 import { OPERATOR, openTestSaga, type SagaWorker, type TestSaga } from '../../support/saga.js';
+import { createTestKeys, serveParticipant, type TestService } from '../../support/service-server.js';
 import { unzip } from '../../support/zip.js';
+import { SMALL_SQL, SMALL_TOTAL, smallRows, smallShop } from '../erasure/small-shop.js';
 
 const APPROVER: Actor = { kind: 'user', id: 'an-approver', role: 'approver' };
 const home = mkdtempSync(join(tmpdir(), 'lethe-exports-'));
 const exportsTo = { directory: join(home, 'exports'), ttlMs: 60_000 };
 let saga: TestSaga;
 let worker: SagaWorker;
+/** Beside the others, whose rows lie in memory: one with a database. */
+let shop: ErasureDatabase;
+let shopService: TestService;
 
 beforeAll(async () => {
-  saga = await openTestSaga({ exports: exportsTo, settings: { attentionRetryEveryMs: 60_000 } });
+  const keys = await createTestKeys();
+  shop = await createErasureDatabase({ declaration: smallShop, schema: SMALL_SQL, fast: true });
+  const engine = shop.engine();
+  shopService = await serveParticipant(engineParticipant({ name: 'shop', fence: 'trigger', engine }), keys);
+  const registered = { name: 'shop', url: shopService.url, role: 'participant' } as const;
+  saga = await openTestSaga({ exports: exportsTo, keys, extra: [registered] });
   worker = await saga.startWorker();
 });
 afterAll(async () => {
   await saga?.close();
+  await shopService?.close();
+  await shop?.drop();
   rmSync(home, { recursive: true, force: true });
 });
 afterEach(() => saga.settle());
@@ -41,13 +55,15 @@ const filesOf = (jobId: string) =>
 
 describe('an export', () => {
   it('is one zip of what was staged, made before the window, with a manifest, and outlives the deletion', async () => {
+    const { giveUpAfterMs } = saga.settings;
+    saga.settings.giveUpAfterMs = 30_000;
     const tenantId = saga.tenant();
-    const asked = await saga.request(tenantId, { export: true }, 800);
+    await shop.admin.query(smallRows(tenantId, 100) + smallRows(randomUUID(), 200));
+    const asked = await saga.request(tenantId, { export: true });
     expect(asked.export).toMatchObject({ state: 'asked' });
-    const waiting = await saga.until(asked, ({ phase }) => phase === 'window');
-    expect(waiting.export).toMatchObject({ state: 'made', rows: 5 });
     const job = await saga.untilEnded(asked);
-    expect(job.status).toBe('completed');
+    expect(job).toMatchObject({ status: 'completed', export: { state: 'made', rows: 5 + SMALL_TOTAL } });
+    expect(Date.parse(job.export?.made_at ?? '')).toBeLessThan(Date.parse(job.decided_at ?? ''));
     saga.expectGone(tenantId);
     const zip = readFileSync(join(exportsTo.directory, `${job.job_id}.zip`));
     expect(job.export).toMatchObject({
@@ -59,6 +75,11 @@ describe('an export', () => {
       'manifest.json',
       'orders/orders.things.ndjson',
       'sales/sales.things.ndjson',
+      'shop/small.accounts.ndjson',
+      'shop/small.invoices.ndjson',
+      'shop/small.lines.ndjson',
+      'shop/small.notes.ndjson',
+      'shop/small.visits.ndjson',
     ]);
     const lines = files
       .get('orders/orders.things.ndjson')
@@ -66,14 +87,23 @@ describe('an export', () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     expect(lines).toEqual(['o1', 'o2', 'o3'].map((id) => ({ id, tenant_id: tenantId })));
-    expect(JSON.parse(files.get('manifest.json') ?? '')).toMatchObject({
+    const manifest = JSON.parse(files.get('manifest.json') ?? '');
+    expect(manifest).toMatchObject({
       job_id: job.job_id,
       services: [
         { service: 'orders', source: 'archive', tables: [{ table: 'orders.things', rows: 3 }] },
         { service: 'sales', source: 'archive', tables: [{ table: 'sales.things', rows: 2 }] },
+        { service: 'shop', source: 'archive', key: expect.stringMatching(/^[0-9a-f]{64}$/) },
         { service: 'tenant', source: 'none', tables: [] },
       ],
     });
+    // Whoever has the file and the ledger, or the certificate, can hold them against each other.
+    const { digests } = await shop.engine().status(tenantId, job.job_id);
+    const told = (manifest.services as { service: string; tables: { table: string; digest: string }[] }[])
+      .find(({ service }) => service === 'shop')
+      ?.tables.map(({ table, digest }) => [table, digest]);
+    expect(told?.sort()).toEqual(digests?.map(({ table, exported }) => [table, exported]).sort());
+    expect(await countRows(shop.admin, 'small.accounts')).toBe(6);
     // Its time comes: the record says so, and the file goes.
     await saga.pool.query(
       `UPDATE lethe_records.deletion_jobs SET export = jsonb_set(export, '{expires_at}', '"2026-01-01T00:00:00Z"') WHERE job_id = $1`,
@@ -83,6 +113,11 @@ describe('an export', () => {
     writeFileSync(join(exportsTo.directory, `${job.job_id}.00.partial`), 'what a dead worker left');
     expect(await removeExpiredExports(saga.records, exportsTo.directory)).toEqual({ removed: 2 });
     expect(filesOf(job.job_id)).toEqual([]);
+    // The others lie in memory, and give up sooner.
+    await worker.stop();
+    saga.registry = saga.registry.filter(({ name }) => name !== 'shop');
+    saga.settings.giveUpAfterMs = giveUpAfterMs;
+    worker = await saga.startWorker();
   });
 
   it('that differs from the archive brings every row back, and says which service and table', async () => {
