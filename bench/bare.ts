@@ -22,11 +22,11 @@ const TASK_QUEUE = 'lethe-bench';
 /** Activities of the deletion that work at a service, and heartbeat. */
 const AT_SERVICE = /Service$|AtService$|^readLedger$|^suspendTenant$/;
 
-/** Runs it as often as that, in turns with nothing else. */
+/** Runs the one and the other by turns, so that both find the machine alike. */
 export async function measureBare(
   platform: Platform,
   tenantId: string,
-  runs: number,
+  others: readonly (() => Promise<void>)[],
   times: Times,
 ): Promise<void> {
   Runtime.install({
@@ -52,16 +52,18 @@ export async function measureBare(
     workflowsPath: fileURLToPath(new URL(`./bare-workflow${extname(import.meta.url)}`, import.meta.url)),
     maxConcurrentActivityTaskExecutions: 200,
   });
+  const run = () =>
+    client.workflow.execute<typeof bareWorkflow>('bareWorkflow', {
+      taskQueue: TASK_QUEUE,
+      workflowId: `bare/${randomUUID()}`,
+      args: [groups],
+    });
   await worker.runUntil(async () => {
     // The first finds a worker that has just started.
-    for (let run = 0; run <= runs; run++) {
-      const began = performance.now();
-      await client.workflow.execute<typeof bareWorkflow>('bareWorkflow', {
-        taskQueue: TASK_QUEUE,
-        workflowId: `bare/${randomUUID()}`,
-        args: [groups],
-      });
-      if (run > 0) times.add(BARE, performance.now() - began);
+    await run();
+    for (const other of others) {
+      await times.measure(BARE, run);
+      await other();
     }
   });
   await native.close();
