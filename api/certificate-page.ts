@@ -12,7 +12,8 @@ dl { display: grid; grid-template-columns: 12rem 1fr; gap: .2rem 1rem; margin: .
 dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; margin: .35rem 0; font-size: .9rem; }
 th, td { text-align: left; padding: .2rem .5rem .2rem 0; border-bottom: 1px solid #ddd; vertical-align: top; overflow-wrap: anywhere; }
-th { font-weight: normal; color: #555; } td.n, th.n { text-align: right; }
+th { font-weight: normal; color: #555; white-space: nowrap; overflow-wrap: normal; } td.n, th.n { text-align: right; }
+td:first-child { overflow-wrap: normal; }
 .open { border: 1px solid #999; padding: .5rem 1rem; }
 code, .jws { font: .78rem/1.4 ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .jws { white-space: pre-wrap; word-break: break-all; }
@@ -21,6 +22,12 @@ code, .jws { font: .78rem/1.4 ui-monospace, Menlo, Consolas, monospace; overflow
 
 /** Its own style, by its hash, and nothing else. */
 export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+
+const LATE_WRITES: Readonly<Record<string, string>> = {
+  trigger: 'refused by triggers in the database',
+  application: 'refused by the application',
+  none: 'not kept out there; what came was deleted before it was found clean',
+};
 
 const WHAT_STORAGE: Readonly<Record<string, string>> = {
   dead_tuples: 'Dead rows in data files',
@@ -104,29 +111,34 @@ function service(one: CertifiedService): string {
       ...optional('Deleted', purged_at),
       ['Found clean', verified_at],
       ['Horizon', horizon ?? 'none: its store has none'],
-      ['Late writes', fence ?? 'not known'],
+      ['Late writes', LATE_WRITES[fence ?? ''] ?? 'nobody has said what keeps them out'],
       ...optional('Plan', plan_hash),
     ]),
-    shown.length === 0
-      ? html`<p>It had no rows of this tenant.</p>`
-      : table(
-          ['table', 'deleted', 'retained', 'anonymized', 'kept', 'ground, until', 'digest'],
-          shown.map((each) => [
-            each.table,
-            each.deleted,
-            each.retained,
-            each.anonymized,
-            each.kept,
-            terms(each),
-            each.digest?.digest ?? '',
-          ]),
-        ),
+    shown.length === 0 ? html`<p>It had no rows of this tenant.</p>` : tablesOf(shown),
   ].join('\n');
+}
+
+/** A column for each thing that became of any row. */
+function tablesOf(shown: readonly CertifiedTable[]): string {
+  const kinds = (['deleted', 'retained', 'anonymized', 'kept'] as const).filter(
+    (kind) => kind === 'deleted' || shown.some((each) => each[kind] > 0),
+  );
+  const grounds = kinds.includes('retained');
+  const digests = shown.some((each) => each.digest !== null);
+  return table(
+    ['table', ...kinds, ...(grounds ? ['ground, until'] : []), ...(digests ? ['digest'] : [])],
+    shown.map((each) => [
+      each.table,
+      ...kinds.map((kind) => each[kind]),
+      ...(grounds ? [terms(each)] : []),
+      ...(digests ? [each.digest?.digest ?? ''] : []),
+    ]),
+  );
 }
 
 function terms({ retained, ground, retain_until }: CertifiedTable): string {
   if (retained === 0) return '';
-  return `${ground ?? 'no ground is known'}, ${retain_until ?? 'until no date that is known'}`;
+  return `${ground ?? 'no ground is known'}, ${retain_until?.slice(0, 10) ?? 'until no date that is known'}`;
 }
 
 function waivers({ waivers: all }: Certificate): string[] {

@@ -44,7 +44,8 @@ export function auditQueries(database: Database): Pick<ProofRecords, 'auditPage'
         const last = rows.at(-1);
         if (last === undefined || rows.length < ROWS_AT_ONCE) return;
         const { chain, position } = last;
-        after = { OR: [{ chain, position: { gt: position } }, { chain: { gt: chain } }] };
+        // The first condition lets the index begin where the page before ended.
+        after = { chain: { gte: chain }, OR: [{ chain: { gt: chain } }, { position: { gt: position } }] };
       }
     },
   };

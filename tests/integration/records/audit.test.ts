@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JSONWebKeySet } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAuditHead, createOldRecords } from '../../../activities/record-keeping.js';
 import { type AuditEntry, entryHash } from '../../../proof/audit-chain.js';
 import { AuditChecker } from '../../../proof/check-audit.js';
 import { readSignedHeads } from '../../../proof/check-audit-heads.js';
 import type { SigningKey } from '../../../proof/jws.js';
+import { readSigningKeys, writeSigningKey } from '../../../protocol/keys.js';
 import type { AuditFilter } from '../../../records/proof-types.js';
 import type { Actor, Records } from '../../../records/types.js';
 import {
@@ -200,6 +205,28 @@ describe('signed heads', () => {
     expect(await findings({}, heads)).toEqual([]);
     const held = test.superuser.query(`UPDATE lethe_records.audit_heads SET jws = 'x'`);
     await expect(held).rejects.toMatchObject({ code: '23514' });
+  });
+});
+
+describe('what runs by itself', () => {
+  it('signs a head a day with the key that is there then, and fails where there is none', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'lethe-heads-'));
+    const context = { cursor: null, runId: 'r', dueAt: new Date(), signal: new AbortController().signal };
+    const keeping = {
+      issuer: 'tests',
+      readKeys: () => readSigningKeys(directory, 'records'),
+      recordsMs: 90 * 24 * 3_600_000,
+      certificatesMs: null,
+    };
+    await expect(createAuditHead({ records, keeping })(context)).rejects.toThrow(/no private key/);
+    await writeSigningKey(directory, 'records');
+    // Today's is there, as the tests before have signed it.
+    expect((await createAuditHead({ records, keeping })(context)).outcome).toEqual({ signed: 0 });
+    const removed = await createOldRecords({ records, keeping })(context);
+    expect(removed.outcome).toEqual({ jobs: 0, events: 0, certificates: 0 });
+    const forEver = { ...keeping, recordsMs: null };
+    expect((await createOldRecords({ records, keeping: forEver })(context)).outcome).toEqual({});
+    rmSync(directory, { recursive: true });
   });
 });
 
