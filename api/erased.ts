@@ -8,6 +8,7 @@ import type {
   ReleaseView,
 } from '../protocol/erased.js';
 import { hasEnded, type JobView } from '../protocol/jobs.js';
+import { SigningKeyError } from '../protocol/keys.js';
 import { Problem } from '../protocol/problems.js';
 import { isPublicTenantKey } from '../protocol/workflow.js';
 import { type ErasedMark, notErased, publishedMark } from '../records/erased.js';
@@ -108,7 +109,10 @@ export function createErased(dependencies: ApiDependencies): Erased {
         tenants.push(...page.tenants.map((mark) => publishedMark(mark, publicKeyOf)));
         cursor = page.nextCursor;
       } while (cursor !== null);
-      return erasedList.sign(tenants);
+      return erasedList.sign(tenants).catch((error: unknown) => {
+        if (!(error instanceof SigningKeyError)) throw error;
+        throw new Problem('signing_key_missing', `${error.message}. Then export again.`);
+      });
     },
 
     async importList(jws, asker) {

@@ -70,9 +70,10 @@ async function assemble(config: ApiConfig, logger: Logger): Promise<Assembled> {
       recordsKeys: createPublishedKeys(() => readPublicKeys(config.SIGNING_KEYS_DIR, 'records')),
       previewHash,
       publicKeyOf,
-      erasedList: erasedListSigner(config.SERVICE_TOKEN_ISSUER, () =>
-        readSigningKeys(config.SIGNING_KEYS_DIR, 'records'),
-      ),
+      erasedList: erasedListSigner(config.SERVICE_TOKEN_ISSUER, {
+        signing: async () => (await readSigningKeys(config.SIGNING_KEYS_DIR, 'records')).signing,
+        jwks: async () => (await readPublicKeys(config.SIGNING_KEYS_DIR, 'records')).jwks,
+      }),
       settings: {
         restoreWindowMs: config.RESTORE_WINDOW,
         requireApproval: config.REQUIRE_APPROVAL,

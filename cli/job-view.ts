@@ -76,6 +76,9 @@ export function printJob(out: Output, job: JobView): void {
   if (job.start_at && !hasEnded(job.status)) out.line(`  start      not before ${job.start_at}`);
   if (job.due_at) out.line(`  due        ${job.due_at}`);
   if (job.restore_window_ms > 0) out.line(`  window     ${formatDuration(job.restore_window_ms)}`);
+  if (job.reapplies) {
+    out.line(`  again      erases what came back at ${job.scope?.join(', ')}; first by ${job.reapplies}`);
+  }
   if (job.replay_of) out.line(`  replays    ${job.replay_of}`);
   if (job.continued_by) out.line(`  goes on as ${job.continued_by}`);
   printApproval(out, job);

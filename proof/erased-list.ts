@@ -53,23 +53,24 @@ export async function checkErasedList(
   return { list: parsed.data, why: null };
 }
 
+/** The platform's keys, as they are when they are needed. */
 export interface ListKeys {
-  readonly signing: SigningKey;
+  readonly signing: () => Promise<SigningKey>;
   /** Retired ones, too: a list is kept for years. */
-  readonly jwks: JSONWebKeySet;
+  readonly jwks: () => Promise<JSONWebKeySet>;
 }
 
-/** Both ways, with the platform's keys as they are at that moment. */
-export function erasedListSigner(issuer: string, readKeys: () => Promise<ListKeys>) {
+/** Both ways. */
+export function erasedListSigner(issuer: string, keys: ListKeys) {
   return {
     async sign(tenants: readonly ListedTenant[]): Promise<string> {
       const facts = { issuer, issuedAt: new Date().toISOString(), tenants };
-      return signErasedList(facts, (await readKeys()).signing);
+      return signErasedList(facts, await keys.signing());
     },
     async check(
       jws: string,
     ): Promise<{ tenants: readonly ListedTenant[]; why: null } | { tenants: null; why: string }> {
-      const { list, why } = await checkErasedList(jws, (await readKeys()).jwks);
+      const { list, why } = await checkErasedList(jws, await keys.jwks());
       return list === null ? { tenants: null, why } : { tenants: list.tenants, why: null };
     },
   };

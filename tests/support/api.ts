@@ -110,10 +110,10 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
     recordsKeys: async (): Promise<JSONWebKeySet> => ({ keys: [] }),
     previewHash,
     publicKeyOf: createPublicKeyOf(options.tenantKeySecret),
-    erasedList: erasedListSigner('lethe', async () => ({
-      signing: issuer.keys.signing,
-      jwks: issuer.keys.jwks,
-    })),
+    erasedList: erasedListSigner('lethe', {
+      signing: async () => issuer.keys.signing,
+      jwks: async () => issuer.keys.jwks,
+    }),
     settings: {
       restoreWindowMs: 0,
       requireApproval: false,
