@@ -145,7 +145,20 @@ export function createEngine(options: EngineOptions): Engine {
       }
     },
     eraseDue: (request) =>
-      told(() => sessions.transaction(reading(), (session) => eraseDue(context, session, request))),
+      told(() => {
+        // As the database writes them: a hold must not be overlooked for its spelling.
+        const exceptTenants = request.exceptTenants.flatMap((tenantId) => {
+          try {
+            return [key(tenantId)];
+          } catch {
+            // No tenant of this database.
+            return [];
+          }
+        });
+        return sessions.transaction(reading(), (session) =>
+          eraseDue(context, session, { ...request, exceptTenants }),
+        );
+      }),
     ready: () =>
       told(() =>
         sessions.session(reading(), async (session) => {
