@@ -167,6 +167,8 @@ const serviceVariables = z.object({
   WAL_LIMIT: bytesPerSecond.optional(),
   CONCURRENT_WORK: wholeNumber(1, 1_000).default(16),
   POOL_SIZE: wholeNumber(2, 100).default(6),
+  /** What becomes of users whose only tenant goes; the tenant service's business alone. */
+  ORPHAN_USERS: z.enum(['report', 'delete', 'keep'], 'should be report, delete or keep').default('report'),
 });
 
 const localVariables = z.object({
@@ -288,10 +290,10 @@ export function readServicesConfig(environment: Environment = process.env): Serv
 }
 
 /** Configuration of `lethe serve`: as of services, but for what is served. */
-export type ServingConfig = Omit<z.output<typeof serviceVariables>, 'SERVE'>;
+export type ServingConfig = Omit<z.output<typeof serviceVariables>, 'SERVE' | 'ORPHAN_USERS'>;
 /** Throws `ConfigurationError` that lists every fault. */
 export function readServingConfig(environment: Environment = process.env): ServingConfig {
-  return read(serviceVariables.omit({ SERVE: true }), environment);
+  return read(serviceVariables.omit({ SERVE: true, ORPHAN_USERS: true }), environment);
 }
 
 /** The database URL in the variable that a participant's file names. Throws `ConfigurationError`. */

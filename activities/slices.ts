@@ -130,6 +130,7 @@ function patchOf(service: string, status: DeletionStatus, reached: boolean): Ser
     rowsTotal: status.rows_total,
     waitingFor: status.waiting_for,
     ...(status.digests !== undefined && { digests: status.digests }),
+    ...(status.orphan_users !== undefined && { orphanUsers: status.orphan_users }),
     // The error that made a job go back stays with the service; one that was got over does not.
     ...(done && { lastError: null }),
   };

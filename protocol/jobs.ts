@@ -2,7 +2,14 @@
 import { z } from 'zod';
 import { jobId, planHash, rowCount, serviceName, tenantId, timestamp } from './common.js';
 import { approval } from './gate.js';
-import { deletionPreview, fenceKind, ledgerState, sliceWait, tableCount } from './participant.js';
+import {
+  deletionPreview,
+  fenceKind,
+  ledgerState,
+  orphanUsers,
+  sliceWait,
+  tableCount,
+} from './participant.js';
 import { jobExport, waiverUse } from './portability.js';
 
 export const JOB_STATUSES = [
@@ -109,6 +116,8 @@ export const jobService = z.strictObject({
   last_error: serviceError.nullable(),
   waiting_for: sliceWait.nullable(),
   verified_at: timestamp.nullable(),
+  /** Of the tenant directory, once it has purged: users whose only tenant this was. */
+  orphan_users: orphanUsers.optional(),
   /** Where the job went on without it, by whose leave. */
   waived: waiverUse.nullable().optional(),
   updated_at: timestamp,

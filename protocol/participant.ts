@@ -150,6 +150,17 @@ export const tableDigest = z.strictObject({
 });
 export type TableDigest = z.infer<typeof tableDigest>;
 
+/** What becomes of users whose only tenant goes: told alone, deleted, or left as they are. */
+export const orphanPolicy = z.enum(['report', 'delete', 'keep']);
+export type OrphanPolicy = z.infer<typeof orphanPolicy>;
+
+export const orphanUsers = z.strictObject({
+  policy: orphanPolicy,
+  found: rowCount.describe('Members of this tenant who were in no other one'),
+  deleted: rowCount,
+});
+export type OrphanUsers = z.infer<typeof orphanUsers>;
+
 /** The ledger's row, as a service tells it. `absent` where the service knows nothing of the job. */
 export const deletionStatus = z.strictObject({
   tenant_id: tenantId,
@@ -175,6 +186,9 @@ export const deletionStatus = z.strictObject({
     .max(5000)
     .optional()
     .describe('Of what was archived, once it has been digested; kept after the archive is dropped'),
+  orphan_users: orphanUsers
+    .optional()
+    .describe('Of a tenant directory, once it has purged: users whose only tenant this was'),
 });
 export type DeletionStatus = z.infer<typeof deletionStatus>;
 

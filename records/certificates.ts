@@ -5,7 +5,7 @@ import { sha256 } from '../proof/canonical.js';
 import type { CertifiedTable } from '../proof/certificate.js';
 import type { JobFacts, ServiceFacts } from '../proof/certify.js';
 import type { JobView } from '../protocol/jobs.js';
-import { type TableCount, type TableDigest, tableDigest } from '../protocol/participant.js';
+import { orphanUsers, type TableCount, type TableDigest, tableDigest } from '../protocol/participant.js';
 import { Problem } from '../protocol/problems.js';
 import { SAGA, writeEvent } from './audit.js';
 import type { Client, Database } from './database.js';
@@ -82,7 +82,7 @@ async function factsOf(client: Client, jobId: string, locked: LockedJob): Promis
     },
     services: row.services.map((service, index) => serviceFacts(service, view.services[index])),
     waivers,
-    orphanUsers: null,
+    orphanUsers: orphansOf(row),
     audit: length === 0n ? null : { chain, position: Number(length), hash },
   };
 }
@@ -128,6 +128,12 @@ async function waiversOf(client: Client, view: JobView): Promise<JobFacts['waive
 async function knownAs(client: Client, by: string): Promise<string> {
   const known = await client.person.findUnique({ where: { userId: by }, select: { pseudonym: true } });
   return known?.pseudonym ?? by;
+}
+
+/** As the directory told it; null where none took part, or one that does not tell. */
+function orphansOf({ services }: JobRow): JobFacts['orphanUsers'] {
+  const told = services.map((service) => orphanUsers.safeParse(service.orphanUsers));
+  return told.find(({ success }) => success)?.data ?? null;
 }
 
 function serviceFacts(

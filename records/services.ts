@@ -65,7 +65,7 @@ export function serviceRecords(database: Database): Pick<Records, 'updateService
 
 function columnsOf(patch: ServicePatch): Prisma.JobServiceUpdateInput {
   const { role, reversible, fence, state, planHash, counts, rowsDone, rowsTotal, addAttempts, epoch } = patch;
-  const { lastError, waitingFor, verifiedAt, horizon, digests } = patch;
+  const { lastError, waitingFor, verifiedAt, horizon, digests, orphanUsers } = patch;
   return {
     ...(role !== undefined && { role }),
     ...(reversible !== undefined && { reversible }),
@@ -81,6 +81,7 @@ function columnsOf(patch: ServicePatch): Prisma.JobServiceUpdateInput {
     ...(verifiedAt !== undefined && { verifiedAt: new Date(verifiedAt) }),
     ...(horizon !== undefined && { horizon }),
     ...(digests !== undefined && { digests: digests.map((digest) => ({ ...digest })) }),
+    ...(orphanUsers !== undefined && { orphanUsers: { ...orphanUsers } }),
     ...(epoch !== undefined && { epoch }),
   };
 }

@@ -10,7 +10,14 @@ import type {
   ServiceError,
   WaitingFor,
 } from '../protocol/jobs.js';
-import type { FenceKind, LedgerState, SliceWait, TableCount, TableDigest } from '../protocol/participant.js';
+import type {
+  FenceKind,
+  LedgerState,
+  OrphanUsers,
+  SliceWait,
+  TableCount,
+  TableDigest,
+} from '../protocol/participant.js';
 import type { GateRecords, PivotWaits } from './gate-types.js';
 import type { PortabilityRecords } from './portability-types.js';
 import type { ProofRecords } from './proof-types.js';
@@ -69,6 +76,7 @@ export interface ServicePatch {
   readonly verifiedAt?: string;
   readonly horizon?: string | null;
   readonly digests?: readonly TableDigest[];
+  readonly orphanUsers?: OrphanUsers;
   /** Of the run that tells it: what an older run than the last one tells is dropped. */
   readonly epoch?: number;
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Approval } from '../protocol/gate.js';
 import { type JobService, type JobView, serviceError, waitingFor } from '../protocol/jobs.js';
-import { fenceKind, sliceWait, tableCount } from '../protocol/participant.js';
+import { fenceKind, orphanUsers, sliceWait, tableCount } from '../protocol/participant.js';
 import type { Prisma } from './generated/client.js';
 import { exportOf, usesOf } from './job-parts.js';
 
@@ -78,6 +78,7 @@ function serviceViewOf(row: ServiceRow): JobService {
     last_error: row.lastError === null ? null : serviceError.parse(row.lastError),
     waiting_for: row.waitingFor === null ? null : sliceWait.parse(row.waitingFor),
     verified_at: timeOf(row.verifiedAt),
+    ...(row.orphanUsers !== null && { orphan_users: orphanUsers.parse(row.orphanUsers) }),
     updated_at: row.updatedAt.toISOString(),
   };
 }

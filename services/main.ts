@@ -19,6 +19,7 @@ function participantFor(service: ServedService, config: ServicesConfig, logger: 
       lockTimeoutMs: config.LOCK_TIMEOUT,
       longestTransactionMs: config.LONGEST_TRANSACTION,
       poolSize: config.POOL_SIZE,
+      orphanUsers: config.ORPHAN_USERS,
       onConnectionError: (error) => logger.warn({ err: error }, 'A connection to the database broke.'),
     });
   }

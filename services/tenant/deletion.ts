@@ -1,23 +1,44 @@
 /**
  * The directory's own part of a deletion: the tenant's row and its memberships, last of all. It cannot stage: until
- * then the tenant stays in place, suspended, so that its owner can look, cancel and come back. Users stay; they are
- * people with accounts of their own.
+ * then the tenant stays in place, suspended, so that its owner can look, cancel and come back. Users are people with
+ * accounts of their own: they stay, or where their only tenant goes, as the policy says.
  */
 import { createHash } from 'node:crypto';
-import type { DeletionPreview, DeletionStatus, Finding, Verification } from '../../protocol/participant.js';
+import type {
+  DeletionPreview,
+  DeletionStatus,
+  Finding,
+  OrphanPolicy,
+  Verification,
+} from '../../protocol/participant.js';
 import type { Tables, TenantDatabase } from './database.js';
+import { addedOrphans, deleteMembers, noMembers, orphanFindings, readOrphans, USERS } from './orphans.js';
 import { lockTenants, missingPrivileges, takeHorizon, viewHorizon } from './sql.js';
 import { checkTenantId } from './tenants.js';
 
 export const TENANTS = 'tenant.tenants';
 export const MEMBERS = 'tenant.tenant_members';
 
-/** What a deletion does, table by table. */
-export const PLAN = [
+const PLAN = [
   { table: MEMBERS, action: 'delete', owned_by: 'tenant.tenant_members.tenant_id' },
   { table: TENANTS, action: 'delete', owned_by: 'tenant.tenants.id' },
 ] as const;
-export const PLAN_HASH = createHash('sha256').update(JSON.stringify(PLAN)).digest('hex');
+const PLAN_OF_USERS = {
+  table: USERS,
+  action: 'delete',
+  owned_by: 'members of this tenant and of no other',
+} as const;
+
+/** What a deletion does, table by table. */
+export function planOf(policy: OrphanPolicy): readonly ((typeof PLAN)[number] | typeof PLAN_OF_USERS)[] {
+  return policy === 'delete' ? [...PLAN, PLAN_OF_USERS] : PLAN;
+}
+
+export function planHash(policy: OrphanPolicy): string {
+  return createHash('sha256')
+    .update(JSON.stringify(planOf(policy)))
+    .digest('hex');
+}
 
 const NEEDED = {
   [MEMBERS]: ['SELECT', 'DELETE'],
@@ -26,10 +47,13 @@ const NEEDED = {
   'lethe_tenant.deletion_ledger': ['SELECT', 'INSERT', 'UPDATE'],
   'lethe_tenant.tenant_tombstones': ['SELECT', 'INSERT', 'UPDATE'],
 } as const;
+/** Deleting users is a right that the role has only where somebody gave it. */
+const NEEDED_OF_USERS = { [USERS]: ['SELECT', 'UPDATE', 'DELETE'] } as const;
 
 /** What would stop the deletion when it comes to it, after everything else is gone. */
-export async function findings(tables: Tables): Promise<Finding[]> {
-  const missing = await missingPrivileges(tables, NEEDED);
+export async function findings(tables: Tables, policy: OrphanPolicy): Promise<Finding[]> {
+  const needed = { ...NEEDED, ...(policy === 'delete' && NEEDED_OF_USERS) };
+  const missing = await missingPrivileges(tables, needed);
   return missing.map(({ role, table, privilege }) => ({
     code: 'privilege_missing',
     severity: 'refusal',
@@ -54,17 +78,27 @@ function sumOf(counts: Counts): number {
   return Object.values(counts).reduce((sum, rows) => sum + rows, 0);
 }
 
-export async function preview(tables: Tables, service: string, tenantId: string): Promise<DeletionPreview> {
+export async function preview(
+  tables: Tables,
+  service: string,
+  tenantId: string,
+  policy: OrphanPolicy,
+): Promise<DeletionPreview> {
   checkTenantId(tenantId);
-  const [rows, found] = await Promise.all([liveRows(tables, tenantId), findings(tables)]);
+  const [live, orphans, found] = await Promise.all([
+    liveRows(tables, tenantId),
+    orphanFindings(tables, tenantId, policy),
+    findings(tables, policy),
+  ]);
+  const rows = { ...live, ...(policy === 'delete' && { [USERS]: orphans.found }) };
   return {
     tenant_id: tenantId,
     service_name: service,
-    plan_hash: PLAN_HASH,
+    plan_hash: planHash(policy),
     reversible: false,
     total_rows: sumOf(rows),
-    tables: PLAN.map((planned) => ({ ...planned, rows: rows[planned.table] ?? 0 })),
-    findings: found,
+    tables: planOf(policy).map((planned) => ({ ...planned, rows: (rows as Counts)[planned.table] ?? 0 })),
+    findings: [...found, ...orphans.findings],
   };
 }
 
@@ -72,26 +106,44 @@ export async function preview(tables: Tables, service: string, tenantId: string)
  * Deletes, and leaves the tombstone and the counts with it, in one transaction. Asked again it finds nothing, or
  * what a backup brought back, and adds that to the counts.
  */
-export function purge(database: TenantDatabase, tenantId: string, jobId: string): Promise<void> {
+export function purge(
+  database: TenantDatabase,
+  tenantId: string,
+  jobId: string,
+  policy: OrphanPolicy,
+): Promise<void> {
   checkTenantId(tenantId);
   return database.transaction(async (tables) => {
-    await lockTenants(tables, [tenantId]);
+    const [existing] = await lockTenants(tables, [tenantId]);
     const where = { tenantId_jobId: { tenantId, jobId } };
     const earlier = await tables.deletionLedger.findUnique({ where });
-    const members = await tables.tenantMember.deleteMany({ where: { tenantId } });
+    // Without the tenant's row there can be no member.
+    const { members, orphans } =
+      existing === undefined ? noMembers(policy) : await deleteMembers(tables, tenantId, policy);
     const tenants = await tables.tenant.deleteMany({ where: { id: tenantId } });
-    const found = members.count + tenants.count;
+    const found = members + tenants.count;
     if (earlier !== null && found === 0) return;
     const before = countsOf(earlier?.counts);
+    const users = (before[USERS] ?? 0) + orphans.deleted;
     const counts = {
-      [MEMBERS]: (before[MEMBERS] ?? 0) + members.count,
+      [MEMBERS]: (before[MEMBERS] ?? 0) + members,
       [TENANTS]: (before[TENANTS] ?? 0) + tenants.count,
+      ...((policy === 'delete' || users > 0) && { [USERS]: users }),
     };
+    const orphanUsers = addedOrphans(earlier?.orphanUsers, orphans);
     await tables.deletionLedger.upsert({
       where,
-      create: { tenantId, jobId, state: 'purged', counts, purgedAt: new Date() },
+      create: {
+        tenantId,
+        jobId,
+        state: 'purged',
+        planHash: planHash(policy),
+        counts,
+        orphanUsers,
+        purgedAt: new Date(),
+      },
       // Whatever brought rows back may have begun after the horizon that was taken.
-      update: { counts, horizon: null },
+      update: { counts, orphanUsers, horizon: null },
     });
     await tables.tenantTombstone.upsert({ where: { tenantId }, create: { tenantId, jobId }, update: {} });
   });
@@ -113,12 +165,13 @@ export async function status(
   checkTenantId(tenantId);
   const row = await tables.deletionLedger.findUnique({ where: { tenantId_jobId: { tenantId, jobId } } });
   const counts = countsOf(row?.counts);
+  const orphans = readOrphans(row?.orphanUsers);
   return {
     tenant_id: tenantId,
     job_id: jobId,
     service_name: service,
     state: row === null ? 'absent' : 'purged',
-    plan_hash: row === null ? null : PLAN_HASH,
+    plan_hash: row?.planHash ?? null,
     tables: Object.entries(counts).map(([table, rows]) => ({ table, rows })),
     rows_done: sumOf(counts),
     rows_total: row === null ? null : sumOf(counts),
@@ -127,6 +180,7 @@ export async function status(
     restored_at: null,
     purged_at: row?.purgedAt?.toISOString() ?? null,
     restorable: null,
+    ...(orphans !== null && { orphan_users: orphans }),
   };
 }
 

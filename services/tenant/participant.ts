@@ -1,6 +1,6 @@
 /** The tenant service: a participant that purges last, and the directory of the other calls. */
 import { PROTOCOL_VERSION } from '../../protocol/common.js';
-import type { DeletionStatus } from '../../protocol/participant.js';
+import type { DeletionStatus, OrphanPolicy } from '../../protocol/participant.js';
 import { Problem } from '../../protocol/problems.js';
 import { DIRECTORY_TARGETS } from '../../protocol/transitions.js';
 import type { Participant } from '../http/participant.js';
@@ -8,25 +8,32 @@ import { openTenantDatabase, type TenantDatabaseOptions } from './database.js';
 import * as deletion from './deletion.js';
 import { readAdmins, readTenant, setSuspension } from './directory.js';
 import { exportRows } from './export.js';
+import { USERS } from './orphans.js';
 import { removeMemberships, transferOwnership } from './ownership.js';
 import { problemOfPrisma, sqlstateOf } from './problems.js';
 import { checkTenantId, refuseMissing } from './tenants.js';
 
 export interface TenantParticipantOptions extends TenantDatabaseOptions {
   readonly name: string;
+  /** What becomes of users whose only tenant goes; they are counted and left where nothing is said. */
+  readonly orphanUsers?: OrphanPolicy;
 }
 
 const LOCK_NOT_AVAILABLE = '55P03';
 
 /** Opens the database when it is first needed. */
-export function tenantParticipant({ name, ...options }: TenantParticipantOptions): Participant {
+export function tenantParticipant({
+  name,
+  orphanUsers: policy = 'report',
+  ...options
+}: TenantParticipantOptions): Participant {
   const database = openTenantDatabase(options);
   const { tables } = database;
   return {
     name,
     translate: problemOfPrisma,
     calls: {
-      preview: ({ params }) => deletion.preview(tables, name, params.tenant_id),
+      preview: ({ params }) => deletion.preview(tables, name, params.tenant_id, policy),
       async advance({ params: { tenant_id: tenantId, job_id: jobId }, body }) {
         if (!DIRECTORY_TARGETS.includes(body.target)) {
           throw new Problem(
@@ -36,18 +43,18 @@ export function tenantParticipant({ name, ...options }: TenantParticipantOptions
         }
         const since = new Date();
         try {
-          await deletion.purge(database, tenantId, jobId);
+          await deletion.purge(database, tenantId, jobId, policy);
         } catch (error) {
           if (sqlstateOf(error) !== LOCK_NOT_AVAILABLE) throw error;
           const status = await deletion.status(tables, name, tenantId, jobId);
           // A sweep that could not be made is no success, though the ledger says purged.
           if (status.state === 'purged') throw error;
-          return waitingForLock(status, since);
+          return waitingForLock(status, since, policy);
         }
         return deletion.status(tables, name, tenantId, jobId);
       },
       async deleteNow({ params: { tenant_id: tenantId }, query: { job_id: jobId } }) {
-        await deletion.purge(database, tenantId, jobId);
+        await deletion.purge(database, tenantId, jobId, policy);
         const { tables: counts } = await deletion.status(tables, name, tenantId, jobId);
         return {
           tenant_id: tenantId,
@@ -66,10 +73,10 @@ export function tenantParticipant({ name, ...options }: TenantParticipantOptions
           protocol_version: PROTOCOL_VERSION,
           reversible: false,
           fence: 'trigger',
-          plan_hash: deletion.PLAN_HASH,
-          tables: [...deletion.PLAN],
+          plan_hash: deletion.planHash(policy),
+          tables: [...deletion.planOf(policy)],
           unaccepted_tables: [],
-          findings: await deletion.findings(tables),
+          findings: await deletion.findings(tables, policy),
           // A purge is one transaction: a job is absent or done.
           open_jobs: [],
         };
@@ -100,7 +107,8 @@ export function tenantParticipant({ name, ...options }: TenantParticipantOptions
   };
 }
 
-function waitingForLock(status: DeletionStatus, since: Date): DeletionStatus {
-  const reason = `canceling statement due to lock timeout (${LOCK_NOT_AVAILABLE}) on ${deletion.TENANTS}`;
+function waitingForLock(status: DeletionStatus, since: Date, policy: OrphanPolicy): DeletionStatus {
+  const where = policy === 'delete' ? `${deletion.TENANTS} or ${USERS}` : deletion.TENANTS;
+  const reason = `canceling statement due to lock timeout (${LOCK_NOT_AVAILABLE}) on ${where}`;
   return { ...status, waiting_for: { kind: 'lock', since: since.toISOString(), reason, blockers: [] } };
 }

@@ -11,6 +11,63 @@ export async function lockTenants(tables: Tables, tenantIds: readonly string[]):
   return rows.map(({ id }) => id);
 }
 
+/**
+ * One purge at a time looks for users whose only tenant goes: of two tenants that go at once and share a user, the
+ * second sees what the first has done. Ends with the transaction.
+ */
+export async function lockOrphans(tables: Tables): Promise<void> {
+  await tables.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('lethe_tenant orphan users', 0))`;
+}
+
+/** Locks the rows of the tenant's members as users: nobody makes one of them a member anywhere meanwhile. */
+export async function lockUsersOf(tables: Tables, tenantId: string): Promise<void> {
+  await tables.$executeRaw`
+    SELECT FROM tenant.users WHERE id IN (SELECT user_id FROM tenant.tenant_members WHERE tenant_id = ${tenantId}::uuid)
+    ORDER BY id FOR UPDATE`;
+}
+
+/** How many members of this tenant are in no other one. */
+export async function countOrphans(tables: Tables, tenantId: string): Promise<number> {
+  const [counted] = await tables.$queryRaw<{ users: number }[]>`
+    SELECT count(*)::int AS users FROM tenant.tenant_members here
+    WHERE tenant_id = ${tenantId}::uuid AND NOT EXISTS (
+      SELECT FROM tenant.tenant_members WHERE user_id = here.user_id AND tenant_id <> here.tenant_id)`;
+  return counted?.users ?? 0;
+}
+
+/** Deletes the tenant's memberships, and counts the users who are members of no other tenant. */
+export async function deleteMembersAndCount(
+  tables: Tables,
+  tenantId: string,
+): Promise<{ members: number; users: number }> {
+  const [deleted] = await tables.$queryRaw<{ members: number; users: number }[]>`
+    WITH members AS (
+      DELETE FROM tenant.tenant_members WHERE tenant_id = ${tenantId}::uuid RETURNING user_id
+    )
+    SELECT count(*)::int AS members, (count(*) FILTER (WHERE NOT EXISTS (
+      SELECT FROM tenant.tenant_members other
+      WHERE other.user_id = members.user_id AND tenant_id <> ${tenantId}::uuid)))::int AS users
+    FROM members`;
+  return deleted ?? { members: 0, users: 0 };
+}
+
+/** Deletes the tenant's memberships and, in the same statement, the users who are members of no other tenant. */
+export async function deleteMembersAndOrphans(
+  tables: Tables,
+  tenantId: string,
+): Promise<{ members: number; users: number }> {
+  const [deleted] = await tables.$queryRaw<{ members: number; users: number }[]>`
+    WITH members AS (
+      DELETE FROM tenant.tenant_members WHERE tenant_id = ${tenantId}::uuid RETURNING user_id
+    ), users AS (
+      DELETE FROM tenant.users USING members WHERE id = members.user_id AND NOT EXISTS (
+        SELECT FROM tenant.tenant_members other WHERE other.user_id = id AND tenant_id <> ${tenantId}::uuid)
+      RETURNING id
+    )
+    SELECT (SELECT count(*) FROM members)::int AS members, (SELECT count(*) FROM users)::int AS users`;
+  return deleted ?? { members: 0, users: 0 };
+}
+
 /** Takes the job's horizon where it has none: a transaction id later than the commit of its tombstone. */
 export async function takeHorizon(tables: Tables, tenantId: string, jobId: string): Promise<void> {
   await tables.$executeRaw`

@@ -56,7 +56,11 @@ describe("the directory's part of a deletion", () => {
     const job = randomUUID();
     const others = await fixture.checksumOfOthers(tenant);
     const preview = await fixture.service.client.call('preview', { params: { tenant_id: tenant } });
-    expect(preview).toMatchObject({ total_rows: 3, reversible: false, findings: [] });
+    expect(preview).toMatchObject({
+      total_rows: 3,
+      reversible: false,
+      findings: [{ code: 'orphan_users', severity: 'info' }],
+    });
     expect(countsOf(preview)).toEqual(COUNTS);
     const manifest = await fixture.service.client.call('manifest', { params: {} });
     expect(manifest.plan_hash).toBe(preview.plan_hash);

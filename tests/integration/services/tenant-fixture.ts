@@ -11,6 +11,7 @@ export interface TenantFixture {
   readonly service: TestService;
   /** Superuser's. */
   readonly pool: pg.Pool;
+  urlFor(role: string): string;
   user(): Promise<string>;
   /** A tenant with these members; gives its id. */
   tenant(members: Readonly<Record<string, Role>>): Promise<string>;
@@ -36,6 +37,7 @@ export async function openTenantFixture(): Promise<TenantFixture> {
   return {
     service,
     pool,
+    urlFor: (role) => database.urlFor(role),
     async user() {
       const id = randomUUID();
       await pool.query('INSERT INTO tenant.users (id, email, name) VALUES ($1, $2, $3)', [
