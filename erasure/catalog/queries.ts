@@ -71,6 +71,8 @@ export const TABLES = `
          (SELECT ARRAY(SELECT a.attname::text FROM unnest(pk.conkey) WITH ORDINALITY AS k(attnum, place)
                          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum ORDER BY k.place)
             FROM pg_constraint pk WHERE pk.conrelid = c.oid AND pk.contype = 'p') AS "primaryKey",
+         EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x') AND k.condeferrable)
+           AS "deferrableUnique",
          EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                     AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e') AS "extensionOwned"
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -146,6 +146,7 @@ function tableOf(row: TableRow, parts: Parts): CatalogTable {
     estimatedRows: analysed.length === 0 ? -1 : analysed.reduce((sum, rows) => sum + rows, 0),
     // Of a statement that names the root, PostgreSQL checks the root's privileges and policies alone.
     privileges: commonPrivileges(itself),
+    deferrableUnique: row.deferrableUnique,
     extensionOwned: row.extensionOwned,
   };
 }

@@ -29,6 +29,7 @@ export interface TableRow {
   readonly parentOids: string[];
   readonly rules: string[];
   readonly primaryKey: string[] | null;
+  readonly deferrableUnique: boolean;
   readonly extensionOwned: boolean;
 }
 

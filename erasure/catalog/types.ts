@@ -73,6 +73,8 @@ export interface CatalogTable {
   readonly estimatedRows: number;
   /** What the connected role may do here. Leaves have their own, for statements that name them. */
   readonly privileges: Privileges;
+  /** Whether a trigger of PostgreSQL's checks what has to be unique, since that may wait for the end. */
+  readonly deferrableUnique?: boolean;
   /** Belongs to an extension; such tables are ignored. */
   readonly extensionOwned: boolean;
 }

@@ -5,7 +5,7 @@ import type { CatalogTable } from '../catalog/types.js';
 import type { Plan, Unit } from '../plan/types.js';
 import { label, qualified } from '../quote.js';
 import { ownedRows, rowsOf } from '../selection.js';
-import { withTriggersOff } from '../stage/fast-path.js';
+import { withoutTriggers, withTriggersOff } from '../stage/fast-path.js';
 import {
   assertNothingKept,
   existing,
@@ -120,7 +120,7 @@ class ChunkWork {
 
   private async moveRows(task: Task, unit: Unit, table: CatalogTable, within: InBlocks): Promise<number> {
     const { session, plan, row, mode, sweep } = this.options;
-    const fast = this.options.fast === true && mode === 'archive' && plan.fastPath[task.unit] === null;
+    const fast = withoutTriggers(plan, task.unit, this.options);
     const own = { tableOids: [table.oid] };
     if (mode === 'archive') await this.work.prepareArchives(own, task.unit);
     if (!fast) await lockActedOn(session, plan, own, row.tenantId, within);

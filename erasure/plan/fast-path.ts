@@ -2,7 +2,7 @@
 import type { Catalog, CatalogTable, Trigger } from '../catalog/types.js';
 import { canRead } from '../preview/readable.js';
 import { label, shown } from '../quote.js';
-import type { PlannedTable, Unit } from './types.js';
+import type { Plan, PlannedTable, Unit } from './types.js';
 
 /** For each unit null, or why its triggers stay on: the result is the same, and slower. */
 export function fastPathOf(
@@ -20,6 +20,26 @@ export function fastPathOf(
     });
     return reasons[0] ?? null;
   });
+}
+
+/** Null where triggers of the table can be kept from firing, when its rows go and when they come back; else why not. */
+export function whyNotSuppressed(
+  { table }: PlannedTable,
+  { units, fastPath, catalog }: Pick<Plan, 'units' | 'fastPath' | 'catalog'>,
+): string | null {
+  const place = units.findIndex(({ tableOids }) => tableOids.includes(table.oid));
+  const obstacle = fastPath[place] ?? null;
+  if (obstacle !== null) return obstacle;
+  const loud = table.triggers.find(
+    ({ ours, enabled, events }) =>
+      !ours && (enabled === 'replica' || enabled === 'always') && events.includes('insert'),
+  );
+  if (loud !== undefined) return `${shown(loud.name)} fires also where triggers are off`;
+  if (table.deferrableUnique) return 'a deferrable unique constraint is checked by a trigger, too';
+  const temporal = catalog.foreignKeys.find(
+    (key) => key.childOid === table.oid && key.enforced && (key.temporal || key.childPartition !== null),
+  );
+  return temporal === undefined ? null : `${shown(temporal.name)} can be checked by its own trigger alone`;
 }
 
 function ofTriggers({ table, triggers }: PlannedTable): string | null {

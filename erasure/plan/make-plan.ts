@@ -31,12 +31,11 @@ export function makePlan(given: Catalog, declaration: Declaration): Plan {
     catalog,
   };
   const units = unitsOf(tables, catalog.foreignKeys);
+  const ordered = { ...found, units, fastPath: fastPathOf(units, tables, catalog) };
   return {
-    ...found,
+    ...ordered,
     hash: planHash(catalog, declaration, owned, tables),
-    units,
-    fastPath: fastPathOf(units, tables, catalog),
-    findings: findingsOf({ ...found, declaration, ambiguous, unknownReferences: unknown }),
+    findings: findingsOf({ ...ordered, declaration, ambiguous, unknownReferences: unknown }),
   };
 }
 

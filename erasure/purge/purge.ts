@@ -69,8 +69,10 @@ async function sweep(
 ): Promise<StepResult> {
   const plan = await context.plans.readLocked(session);
   assertRunnable(plan);
-  // What has to be retained is found in archives, with what it refers to.
-  const mode = plan.tables.some(({ action }) => action === 'retain') ? 'archive' : 'discard';
+  // What has to be retained is found in archives, with what it refers to; where triggers are off, keys are checked against
+  // them.
+  const needed = plan.tables.some(({ action, triggers }) => action === 'retain' || triggers === 'suppress');
+  const mode = needed ? 'archive' : 'discard';
   const { row, rows: forgotten } = await anonymizeRows({ context, session, plan, row: before, mode });
   const changed = { savedReferences: row.savedReferences, outcome: row.outcome };
   const some = await moveSome({ context, session, plan, row, mode, sweep: again });

@@ -1,5 +1,7 @@
 /** Which tables can be restored with triggers off: those whose every reference stays within what is restored. */
+import { EngineError } from '../engine-types.js';
 import { countEach } from '../preview/counts.js';
+import { ident, label, qualified, shown } from '../quote.js';
 import type { Session } from '../session/session.js';
 import { type ArchiveView, asTable } from './archive-view.js';
 import { type Key, keysOf } from './constraint-checks.js';
@@ -55,6 +57,61 @@ export async function silentlyRestorable(
     for (const key of keys) if (!silent.has(key.parent)) silent.delete(key.table);
   }
   return silent;
+}
+
+const FIRING = `
+  SELECT t.oid FROM unnest($1::oid[]) AS t(oid)
+   WHERE EXISTS (SELECT FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid JOIN pg_namespace n ON n.oid = f.pronamespace
+                  WHERE (g.tgrelid = t.oid OR g.tgrelid IN (SELECT p.relid FROM pg_partition_tree(t.oid) p))
+                    AND g.tgtype & 4 > 0 AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND n.nspname <> $2)`;
+
+/** Those of the tables on which somebody's trigger would fire when rows come back. */
+export async function withInsertTriggers(
+  session: Session,
+  oids: readonly number[],
+  letheSchema: string,
+): Promise<ReadonlySet<number>> {
+  if (oids.length === 0) return new Set();
+  const { rows } = await session.query<{ oid: number }>(FIRING, [oids, letheSchema]);
+  return new Set(rows.map(({ oid }) => oid));
+}
+
+/**
+ * What a foreign key's trigger would have done for rows that came back without it: locks what they refer to, and throws
+ * `restore_conflict` where it is not there. Asked once all rows are back.
+ */
+export async function assertReferencesHold(session: Session, views: readonly ArchiveView[]): Promise<void> {
+  if (views.length === 0) return;
+  for (const key of await keysOf(session, views)) {
+    const view = views.find(({ table }) => table.oid === key.table);
+    const values = key.attnums.map((attnum) => view?.columns.get(attnum)?.value);
+    if (view === undefined || values.includes(undefined)) continue;
+    const name = { schema: key.parentSchema, name: key.parentName };
+    const parent = `${key.parentPartitioned ? '' : 'ONLY '}${qualified(name)} AS p`;
+    const same = key.parentColumns
+      .map((column, place) => `p.${ident(column)} ${key.operators[place]} ${values[place]}`)
+      .join(' AND ');
+    const about = { table: label(name), privilege: 'UPDATE' };
+    await session.query(
+      `SELECT count(*) FROM (SELECT FROM ${parent} WHERE EXISTS (SELECT FROM ${view.source} WHERE ${same})
+         FOR KEY SHARE OF p) AS locked`,
+      [],
+      about,
+    );
+    const set = values.map((value) => `${value} IS NOT NULL`).join(' AND ');
+    const { rows } = await session.query<{ rows: number }>(
+      `SELECT count(*)::float8 AS rows FROM ${view.source} WHERE ${set} AND NOT EXISTS (SELECT FROM ${parent} WHERE ${same})`,
+      [],
+      about,
+    );
+    const missing = rows[0]?.rows ?? 0;
+    if (missing === 0) continue;
+    throw new EngineError(
+      'restore_conflict',
+      `${label(view.table)}: ${missing} rows cannot come back: the rows of ${label(name)} that they refer to by ${shown(key.name)} are gone.`,
+      { table: label(view.table) },
+    );
+  }
 }
 
 /** Archived rows that refer to one which is not archived with them; null where that cannot be told from archives. */

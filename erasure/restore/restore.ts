@@ -8,11 +8,12 @@ import type { EngineContext } from '../context.js';
 import { EngineError } from '../engine-types.js';
 import { sqlstateOf } from '../errors.js';
 import type { Archive, LedgerRow } from '../ledger/record.js';
+import { policyOf } from '../plan/policy.js';
 import { label, qualified } from '../quote.js';
 import type { Session } from '../session/session.js';
-import { withTriggersOff } from '../stage/fast-path.js';
+import { NotByFastPath, withTriggersOff } from '../stage/fast-path.js';
 import { type ArchiveView, archiveView } from './archive-view.js';
-import { silentlyRestorable } from './fast-path.js';
+import { assertReferencesHold, silentlyRestorable, withInsertTriggers } from './fast-path.js';
 import { type LiveTable, liveTables } from './live-tables.js';
 import { setReferencesBack } from './references.js';
 
@@ -28,14 +29,18 @@ export async function restoreStep(
   if (notNow !== null) return notNow;
   const { progress } = row;
   const rows = [...row.archives, ...row.savedReferences].reduce((sum, one) => sum + one.rows, 0);
-  if (progress === null && rows > wholeRows(limits)) {
+  const suppressed = row.archives.some(({ table }) => isSuppressed(context, table));
+  if (progress === null && rows > wholeRows(limits) && !suppressed) {
     await ledger.update(session, row.id, {
       progress: { ...firstProgress(null, limits.chunkMs), unasked: true },
     });
     return { kind: 'again' };
   }
   if (progress?.unasked) return { kind: 'ask' };
-  if (progress === null) {
+  if (suppressed) {
+    // The check of what comes back without triggers is about all of it.
+    await restoreRows(context, session, row, fast);
+  } else if (progress === null) {
     await session.within(limits.singleTransactionMs, () => restoreRows(context, session, row, fast));
   } else {
     const mark = await markLog(session, limits);
@@ -89,15 +94,49 @@ async function restoreRows(
       )
     : new Set<number>();
   // Parents first: the order of deletion backwards.
+  const quiet = await withInsertTriggers(
+    session,
+    insertions.flatMap(({ archive, table }) => (isSuppressed(context, archive.table) ? [table.oid] : [])),
+    context.declaration.letheSchema,
+  );
+  const unchecked: ArchiveView[] = [];
   const units = [...new Set(filled.map(({ unit }) => unit))].sort((one, other) => other - one);
   for (const unit of units) {
     const together = insertions.filter(({ archive }) => archive.unit === unit);
-    const insert = () => insertUnit(session, together);
-    await (together.every(({ table }) => silent.has(table.oid))
-      ? withTriggersOff(session, insert)
-      : insert());
+    if (together.every(({ table }) => silent.has(table.oid))) {
+      await withTriggersOff(session, () => insertUnit(session, together));
+      continue;
+    }
+    const [quietly, others] = parted(together, ({ table }) => quiet.has(table.oid));
+    if (quietly.length > 0) await insertQuietly(session, quietly);
+    if (others.length > 0) await insertUnit(session, others);
+    unchecked.push(...quietly.map(({ view }) => view));
   }
+  await assertReferencesHold(session, unchecked);
   await setReferencesBack(context, session, row);
+}
+
+/** Whether triggers of the table must not fire, as a person has decided. */
+function isSuppressed({ declaration }: EngineContext, table: Archive['table']): boolean {
+  return policyOf(table, declaration)?.triggers === 'suppress';
+}
+
+function parted<T>(all: readonly T[], first: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(first), all.filter((one) => !first(one))];
+}
+
+/** With triggers off whatever else holds; foreign keys are checked later. */
+async function insertQuietly(session: Session, insertions: readonly Insertion[]): Promise<void> {
+  try {
+    await withTriggersOff(session, () => insertUnit(session, insertions));
+  } catch (error) {
+    if (!(error instanceof NotByFastPath)) throw error;
+    throw new EngineError(
+      'privilege_missing',
+      `Triggers of ${insertions.map(({ table }) => label(table)).join(', ')} are to be suppressed, and the role may not set session_replication_role. GRANT SET ON PARAMETER session_replication_role, and ask again.`,
+      { privilege: 'SET' },
+    );
+  }
 }
 
 export interface Insertion {

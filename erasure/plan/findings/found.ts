@@ -5,7 +5,7 @@ import type { AmbiguousKey } from '../ownership.js';
 import { leaves } from '../policy.js';
 import type { Plan, PlanFinding, PlannedTable } from '../types.js';
 
-export interface Found extends Omit<Plan, 'hash' | 'units' | 'fastPath' | 'findings'> {
+export interface Found extends Omit<Plan, 'hash' | 'findings'> {
   readonly declaration: Declaration;
   readonly ambiguous: readonly AmbiguousKey[];
   /** Declared references to or from what does not exist. */

@@ -50,6 +50,13 @@ export function neededPrivileges(found: Needs): Map<number, Set<TablePrivilege>>
     // A key that was never validated: whether rows would be let in again is looked up before they go.
     if (key.enforced && !key.validated && deleted.has(key.childOid)) need(key.parentOid, 'SELECT');
   }
+  // Where no trigger looks a row up when rows that refer to it come back, it is looked up and locked.
+  const silent = new Set(
+    found.tables.flatMap(({ table, triggers }) => (triggers === 'suppress' ? [table.oid] : [])),
+  );
+  for (const key of found.catalog.foreignKeys) {
+    if (key.enforced && silent.has(key.childOid)) need(key.parentOid, 'SELECT', 'UPDATE');
+  }
   for (const { key } of found.references) need(key.childOid, 'UPDATE');
   return needed;
 }

@@ -1,6 +1,7 @@
 /** What a table is or has that keeps its rows from being moved away and back exactly. */
 import type { CatalogTable } from '../../catalog/types.js';
 import { ident, label, qualified, shown } from '../../quote.js';
+import { whyNotSuppressed } from '../fast-path.js';
 import { firingTriggers, updateTriggers } from '../triggers.js';
 import type { PlanFinding, PlannedTable } from '../types.js';
 import { deletedTables, type Found, finding, tablesByOid } from './found.js';
@@ -49,7 +50,8 @@ function foreign({ table, label: name }: PlannedTable): PlanFinding[] {
   ];
 }
 
-function triggers(planned: PlannedTable, { declaration }: Found): PlanFinding[] {
+function triggers(planned: PlannedTable, found: Found): PlanFinding[] {
+  const { declaration } = found;
   const { table, label: name } = planned;
   const firing = firingTriggers(table);
   if (firing.length === 0) return [];
@@ -64,16 +66,27 @@ function triggers(planned: PlannedTable, { declaration }: Found): PlanFinding[] 
       }),
     ];
   }
-  const suppressed = planned.triggers === 'suppress';
+  const obstacle = planned.triggers === 'suppress' ? whyNotSuppressed(planned, found) : null;
+  if (planned.triggers === 'suppress' && obstacle === null) {
+    return [
+      finding('info', {
+        code: 'trigger_suppressed',
+        table: name,
+        message: `${names} of ${name} does not fire when rows go or come back, as decided.`,
+        remedy: 'Nothing, if nothing waits for what the trigger does.',
+      }),
+    ];
+  }
+  const cannot = obstacle !== null;
   const remedy =
     `If it does no harm: tables: { ${JSON.stringify(name)}: { action: "delete", triggers: "fire" } }` +
-    ` in the declaration of ${declaration.name}. Else disable or change the trigger.`;
+    ` in the declaration of ${declaration.name}. Else ${!cannot ? 'keep it from firing, with triggers: "suppress", or ' : ''}disable or change the trigger.`;
   return [
     finding('refusal', {
-      code: suppressed ? 'trigger_not_suppressible' : 'trigger_undecided',
+      code: cannot ? 'trigger_not_suppressible' : 'trigger_undecided',
       table: name,
-      message: suppressed
-        ? `${names} of ${name} is to be suppressed, and this version cannot do that.`
+      message: cannot
+        ? `${names} of ${name} is to be suppressed, and cannot be: ${obstacle}.`
         : `${names} of ${name} would fire when rows are deleted or restored: it may write the deleted values elsewhere, change other rows, or keep a row.`,
       remedy,
     }),

@@ -148,14 +148,19 @@ describe('triggers', () => {
     expect(brief(found([trigger([event])]))).toEqual(['refusal trigger_undecided app.shops']);
   });
 
-  test('may fire where that was decided, and cannot be suppressed yet', () => {
+  test('may fire where that was decided, or are suppressed where they can be', () => {
     const policy = (triggers: 'fire' | 'suppress') => ({
       tables: { 'app.shops': { action: 'delete', triggers } as const },
     });
     expect(brief(found([trigger(['delete'])], policy('fire')))).toEqual(['warning trigger_fires app.shops']);
     expect(brief(found([trigger(['delete'])], policy('suppress')))).toEqual([
-      'refusal trigger_not_suppressible app.shops',
+      'info trigger_suppressed app.shops',
     ]);
+    for (const enabled of ['always', 'replica'] as const) {
+      const triggers = [{ events: ['delete'] as const }, { events: ['insert'] as const, enabled }];
+      const loud = found([{ ...shops, triggers }], policy('suppress'));
+      expect(brief(loud)).toEqual(['refusal trigger_not_suppressible app.shops']);
+    }
     const plan = makePlan(catalogOf({ tables: [trigger(['delete'])] }), declarationOf([], policy('fire')));
     expect(plan.tables[0]?.triggers).toBe('fire');
   });
