@@ -234,6 +234,13 @@ describe('a waiver', () => {
     );
     expect(new Set(uses.map((use) => JSON.stringify(use))).size).toBe(1);
     expect(await test.records.waiversOf(job.job_id)).toHaveLength(1);
+    for (const sql of [
+      "UPDATE lethe_records.deletion_jobs SET waivers = '[]' WHERE waivers <> '[]'",
+      "UPDATE lethe_records.service_waivers SET approved_by = 'me' WHERE approved_at IS NOT NULL",
+      'UPDATE lethe_records.service_waivers SET used_at = NULL WHERE used_at IS NOT NULL',
+    ]) {
+      await expect(test.superuser.query(sql)).rejects.toMatchObject({ code: '23514' });
+    }
     const trail = (await test.records.auditTrail(job.job_id)).map(({ action }) => action);
     expect(trail.filter((action) => /waive|without/.test(action))).toEqual([
       'waiver requested',

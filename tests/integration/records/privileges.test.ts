@@ -37,6 +37,8 @@ describe('the role of the platform', () => {
     ['does without approval', 'UPDATE lethe_records.deletion_jobs SET approval_required = false'],
     ['removes a hold', 'DELETE FROM lethe_records.legal_holds'],
     ['gives a hold to another tenant', `UPDATE lethe_records.legal_holds SET tenant_id = 'other'`],
+    ['removes a waiver', 'DELETE FROM lethe_records.service_waivers'],
+    ['gives another reason for a waiver', `UPDATE lethe_records.service_waivers SET reason = 'x'`],
     ['switches the guards off', 'ALTER TABLE lethe_records.deletion_jobs DISABLE TRIGGER ALL'],
     ['makes tables', 'CREATE TABLE lethe_records.more ()'],
     ['looks at a service', 'SELECT * FROM orders.orders'],

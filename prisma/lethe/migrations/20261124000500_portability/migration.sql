@@ -62,6 +62,41 @@ ALTER TABLE "lethe_records"."service_waivers"
     ),
     ADD CONSTRAINT "service_waivers_withdrawn_check" CHECK (("withdrawn_by" IS NULL) = ("withdrawn_at" IS NULL));
 
+-- What two persons have said, and what was done by it, is never taken back, whoever writes.
+CREATE FUNCTION "lethe_records"."keep_waiver"() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF (OLD.approved_at IS NOT NULL AND (NEW.approved_by, NEW.approved_at) IS DISTINCT FROM (OLD.approved_by, OLD.approved_at))
+        OR (OLD.withdrawn_at IS NOT NULL
+            AND (NEW.withdrawn_by, NEW.withdrawn_at) IS DISTINCT FROM (OLD.withdrawn_by, OLD.withdrawn_at))
+        OR (OLD.used_at IS NOT NULL AND NEW.used_at IS DISTINCT FROM OLD.used_at) THEN
+        RAISE EXCEPTION 'What was said of waiver % stays.', OLD.waiver_id USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER "keep_waiver" BEFORE UPDATE ON "lethe_records"."service_waivers"
+    FOR EACH ROW EXECUTE FUNCTION "lethe_records"."keep_waiver"();
+
+CREATE FUNCTION "lethe_records"."keep_waivers"() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT NEW.waivers @> OLD.waivers THEN
+        RAISE EXCEPTION 'Job % has gone on without a service; that stays in its record.', OLD.job_id
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER "keep_waivers" BEFORE UPDATE OF "waivers" ON "lethe_records"."deletion_jobs"
+    FOR EACH ROW EXECUTE FUNCTION "lethe_records"."keep_waivers"();
+
+REVOKE ALL ON FUNCTION "lethe_records"."keep_waiver"(), "lethe_records"."keep_waivers"() FROM PUBLIC;
+
 -- Whoever changes where a job stands tells of it in the same transaction: one may forget to, a trigger does not.
 -- The job's row is locked by then, so the notices of a job are in its order.
 CREATE FUNCTION "lethe_records"."tell_of_job"() RETURNS trigger
