@@ -70,7 +70,9 @@ describe('the documentation', () => {
 
   it('names metrics that the processes have', () => {
     const named = pages.flatMap(({ text }) =>
-      [...text.matchAll(/`(lethe_(?:api|service|worker|jobs|returned|housekeeping)\w*)`/g)].map((match) => match[1] ?? ''),
+      [...text.matchAll(/`(lethe_(?:api|service|worker|jobs|returned|housekeeping)\w*)`/g)].map(
+        (match) => match[1] ?? '',
+      ),
     );
     const sources = ['api/metrics.ts', 'services/http/operations.ts', 'worker-health.ts']
       .map((file) => readFileSync(join(root, file), 'utf8'))

@@ -1,8 +1,10 @@
 /** The list of erased tenants, marks that come with one, erasures again, and releases: the records' part. */
 import { createHmac, randomUUID } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRecords } from '../../../records/index.js';
 import type { Records } from '../../../records/types.js';
+import { closed, serveHealth } from '../../../worker-health.js';
 import { ended, expectProblem, OPERATOR, open, openTestRecords, SAGA, type TestRecords } from './support.js';
 
 let test: TestRecords;
@@ -125,6 +127,23 @@ describe('an erasure again', () => {
   });
 });
 
+describe('a hold', () => {
+  it('comes too late for who is erased, unless rows came back, and then until they are decided on', async () => {
+    const tenantId = await gone();
+    await expectProblem(records.placeHold(tenantId, 'a lawsuit', APPROVER), 'past_pivot');
+    await records.noteReturned(tenantId, [{ service: 'orders', rows: 1, tables: [] }], SAGA);
+    const { job } = await again(tenantId);
+    const hold = await records.placeHold(tenantId, 'a lawsuit', APPROVER);
+    expect(await records.decideProceed(job.job_id)).toMatchObject({
+      decision: null,
+      waitingFor: { kind: 'hold' },
+    });
+    await records.liftHold(hold.hold_id, 'settled', APPROVER);
+    expect(await records.decideProceed(job.job_id)).toMatchObject({ decision: 'proceed' });
+    await expectProblem(records.placeHold(tenantId, 'too late', APPROVER), 'past_pivot');
+  });
+});
+
 describe('a release', () => {
   it('takes two persons, and lifts the mark last, with the history left as it is', async () => {
     const job = await ended(records, 'completed');
@@ -204,6 +223,27 @@ describe('a release', () => {
       ),
     ).rejects.toThrow(/approval_check/);
   });
+});
+
+it('metrics count jobs and what came back, and do without while the records are away', async () => {
+  const away = createRecords({ databaseUrl: 'postgres://nobody:x@127.0.0.1:9/nowhere', patienceMs: 200 });
+  const read = async (counted: Records) => {
+    const server = await serveHealth({ host: '127.0.0.1', port: 0, checks: {}, records: counted });
+    const { port } = server.address() as AddressInfo;
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
+    const text = await answer.text();
+    await closed(server);
+    return { status: answer.status, text };
+  };
+  const here = await read(records);
+  expect(here.text).toMatch(/^lethe_jobs\{status="completed"\} \d+$/m);
+  expect(here.text).toMatch(/^lethe_jobs\{status="needs_attention"\} 0$/m);
+  expect(here.text).toMatch(/^lethe_returned_rows\{service="orders"\} \d+$/m);
+  const without = await read(away);
+  expect(without.status).toBe(200);
+  expect(without.text).not.toMatch(/^lethe_jobs\{/m);
+  expect(without.text).toMatch(/^process_resident_memory_bytes /m);
+  await away.close();
 });
 
 it('jobs are counted by status, and steps remembered with what came of them', async () => {
