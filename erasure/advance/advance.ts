@@ -92,7 +92,8 @@ async function repeated<T>(slice: Slice, work: (again: boolean) => Promise<T>): 
       return await work(attempt > 1);
     } catch (error) {
       const most = error instanceof TryAgain ? MOST_ATTEMPTS_AT_EXACTNESS : MOST_ATTEMPTS;
-      const over = attempt >= most || Date.now() >= slice.deadline;
+      // What came in between has to be met at once, by an attempt that knows of it: the next request would not.
+      const over = attempt >= most || (Date.now() >= slice.deadline && !(error instanceof TryAgain));
       if (repetitionOf(error) !== 'slice' || over) throw error;
       // Two that met in a deadlock should not meet again.
       await sleep(Math.random() * 20 * attempt);

@@ -43,7 +43,7 @@ CREATE INDEX ON large.tasks (project_id); CREATE INDEX ON large.projects (first_
 
 /** Rows of `n` accounts, and of all other tables about as many; ids from `from` on. */
 export function largeRows(tenantId: string, from: number, n = 60): string {
-  const pad = `repeat('x', 900)`;
+  const pad = `repeat('x', 1800)`;
   return `
 INSERT INTO large.accounts (tenant_id, n, pad) SELECT '${tenantId}', ${from} + g, ${pad} FROM generate_series(1, ${n}) g;
 INSERT INTO large.orders (account_id, pad) SELECT id, ${pad} FROM large.accounts WHERE tenant_id = '${tenantId}';
@@ -55,7 +55,7 @@ INSERT INTO large.categories VALUES (${from}, '${tenantId}', ${from} + ${n}, ${p
 INSERT INTO large.projects SELECT ${from} + g, '${tenantId}', NULL, ${pad} FROM generate_series(1, ${n}) g;
 INSERT INTO large.tasks SELECT ${from} + g, ${from} + 1 + g % ${n}, ${pad} FROM generate_series(1, ${n}) g;
 UPDATE large.projects SET first_task = id WHERE tenant_id = '${tenantId}' AND id % 5 = 0;
-INSERT INTO large.logs SELECT '${tenantId}', repeat('y', 900) FROM generate_series(1, ${n});
+INSERT INTO large.logs SELECT '${tenantId}', repeat('y', 1800) FROM generate_series(1, ${n});
 INSERT INTO large.visits SELECT ${from} + g, '${tenantId}', date '2026-01-05' + g % 50, ${pad} FROM generate_series(1, ${n}) g;
 INSERT INTO large.staff SELECT ${from} + row_number() OVER (), id, ${pad} FROM large.accounts WHERE tenant_id = '${tenantId}' AND n % 2 = 0;`;
 }
@@ -64,3 +64,13 @@ INSERT INTO large.staff SELECT ${from} + row_number() OVER (), id, ${pad} FROM l
 export function largeTotal(n = 60): number {
   return n + n + 2 * n + (n + 1) + n + n + n + n;
 }
+
+/** Rows that refer to one which is not there: what stands after FROM. */
+export const ORPHANS = `(
+  SELECT 1 FROM large.orders o WHERE NOT EXISTS (SELECT FROM large.accounts a WHERE a.id = o.account_id)
+  UNION ALL SELECT 1 FROM large.lines l WHERE NOT EXISTS (SELECT FROM large.orders o WHERE o.id = l.order_id)
+  UNION ALL SELECT 1 FROM large.categories c WHERE parent_id IS NOT NULL AND NOT EXISTS (SELECT FROM large.categories p WHERE p.id = c.parent_id)
+  UNION ALL SELECT 1 FROM large.tasks t WHERE NOT EXISTS (SELECT FROM large.projects p WHERE p.id = t.project_id)
+  UNION ALL SELECT 1 FROM large.projects p WHERE first_task IS NOT NULL AND NOT EXISTS (SELECT FROM large.tasks t WHERE t.id = p.first_task)
+  UNION ALL SELECT 1 FROM large.staff s WHERE favourite IS NOT NULL AND NOT EXISTS (SELECT FROM large.accounts a WHERE a.id = s.favourite)
+) AS orphans`;
