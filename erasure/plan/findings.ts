@@ -2,6 +2,7 @@
 import { coverageFindings } from './findings/coverage.js';
 import type { Found } from './findings/found.js';
 import { keyFindings } from './findings/keys.js';
+import { userColumnFindings } from './findings/names-users.js';
 import { policyFindings } from './findings/policies.js';
 import { privilegeFindings } from './findings/privileges.js';
 import { secretFindings } from './findings/secrets.js';
@@ -22,6 +23,7 @@ export function findingsOf(found: Found): PlanFinding[] {
     ...unitFindings(found),
     ...policyFindings(found),
     ...secretFindings(found),
+    ...userColumnFindings(found),
   ];
   const order = ({ severity, table, code, privilege, message }: PlanFinding) =>
     [SEVERITIES.indexOf(severity), table ?? '', code, privilege ?? '', message].join('\n');

@@ -114,8 +114,8 @@ function impossible({ table, label: name, rules = {} }: PlannedTable, found: Fou
   );
 }
 
-// Columns that name somebody, or say how to reach them.
-const PERSON =
+/** Columns that name somebody, or say how to reach them; names as `snake_case`. */
+export const PERSON =
   /(^|_)(user|member|account|owner|author|creator|editor|employee|person)(_(id|uuid))?$|_by(_(id|uuid))?$|(^|_)(e_?mail|phone)(_|$)/;
 
 /** Every way from such a row to the tenant or to one of its people has to be cut. */

@@ -327,3 +327,77 @@ test('refusals come first', () => {
     'warning tenant_column_unindexed app.shops',
   ]);
 });
+
+describe('columns that name users', () => {
+  const PEOPLE = [
+    'user_id:uuid',
+    'created_by:uuid',
+    'approved_by:text',
+    'reviewing_user_id:uuid',
+    'owner_id:bigint',
+    'authorId:uuid',
+    'assigned_to:uuid',
+    'contact_email:text',
+    // Not these: what they say is when, whether, how much.
+    'email_verified:boolean',
+    'email_checked_at:timestamp with time zone',
+    'user_agent:text',
+    'name:text',
+  ];
+  const NAMED =
+    'user_id, created_by, approved_by, reviewing_user_id, owner_id, "authorId", assigned_to, contact_email';
+  const users = (findings: readonly PlanFinding[]) =>
+    findings.filter(({ code }) => code === 'column_names_users');
+
+  test('are listed of tables that are kept and of those that nobody owns, once a table', () => {
+    const kept: TableSpec = { name: 'app.logs', columns: ['tenant_id', ...PEOPLE] };
+    const shared: TableSpec = { name: 'app.cities', columns: PEOPLE };
+    const elsewhere: TableSpec = { name: 'other.things', columns: PEOPLE };
+    const tables = {
+      'app.shops': { action: 'delete' },
+      'app.logs': { action: 'keep', reason: 'law' },
+    } as const;
+    const findings = users(found([shops, kept, shared, elsewhere], { tables }));
+    expect(findings).toMatchObject([
+      {
+        severity: 'info',
+        table: 'app.cities',
+        message: expect.stringContaining(`to no tenant, and ${NAMED} look`),
+      },
+      { severity: 'info', table: 'app.logs', message: expect.stringContaining(`is kept, and ${NAMED} look`) },
+    ]);
+    for (const { remedy } of findings) expect(remedy).toContain('Look at whom they name');
+  });
+
+  test('are no matter where rows go, where they are nulled, and where they say whose a row is', () => {
+    const gone: TableSpec = { name: 'gone', columns: ['tenant_id', ...PEOPLE] };
+    const nulled: TableSpec = {
+      name: 'app.shared',
+      columns: ['owner_id?'],
+      keys: [{ from: 'owner_id', to: 'shops', onDelete: 'set_null' }],
+    };
+    expect(users(found([shops, gone, nulled]))).toEqual([]);
+    const tenant = { columns: ['account_id'], type: 'integer' } as const;
+    const kept: TableSpec = { name: 'app.kept', columns: ['account_id'] };
+    const accounts: TableSpec = { name: 'shops', columns: ['account_id'] };
+    const tables = {
+      'app.shops': { action: 'delete' },
+      'app.kept': { action: 'keep', reason: 'law' },
+    } as const;
+    expect(users(found([accounts, kept], { tenant, tables }))).toEqual([]);
+  });
+
+  test('are decided one by one where rows are anonymized, so nothing is listed', () => {
+    const reviews: TableSpec = {
+      name: 'reviews',
+      columns: ['tenant_id?', 'created_by?'],
+      with: { primaryKey: ['id'] },
+    };
+    const columns = { tenant_id: { becomes: 'null' }, created_by: { becomes: 'null' } } as const;
+    const tables = {
+      'app.shops': { action: 'delete' },
+      'app.reviews': { action: 'anonymize', columns },
+    } as const;
+    expect(users(found([shops, reviews], { tables }))).toEqual([]);
+  });
+});
