@@ -82,6 +82,7 @@ export function printJob(out: Output, job: JobView): void {
   if (job.replay_of) out.line(`  replays    ${job.replay_of}`);
   if (job.continued_by) out.line(`  goes on as ${job.continued_by}`);
   printApproval(out, job);
+  printPortability(out, job);
   if (job.ended_at) {
     const took = Date.parse(job.ended_at) - Date.parse(job.requested_at);
     out.line(`  ended      ${job.ended_at}, after ${formatDuration(took)}`);
@@ -103,6 +104,22 @@ function printApproval(out: Output, job: JobView): void {
   }
 }
 
+/** The file of the tenant's data, and the services that the job went on without. */
+function printPortability(out: Output, job: JobView): void {
+  const { export: file, waivers = [] } = job;
+  if (file?.state === 'made') {
+    out.line(
+      `  export     ${count(file.rows ?? 0)} rows, until ${file.expires_at}: lethe jobs export ${job.job_id}`,
+    );
+  } else if (file) {
+    out.line(`  export     ${file.state === 'asked' ? 'once everything is staged' : file.state}`);
+  }
+  for (const { service, phase, reason, requested_by, approved_by } of waivers) {
+    const by = `${requested_by} and ${approved_by}`;
+    out.line(`  waived     ${out.colour(service, 'red')} from ${phase} on, by ${by}: ${reason}`);
+  }
+}
+
 function printServices(out: Output, job: JobView): void {
   if (job.services.length === 0) return;
   out.line();
@@ -118,7 +135,11 @@ function printServices(out: Output, job: JobView): void {
   );
   if (job.status === 'completed') {
     const stays = whatStays(job);
-    const left = stays.length === 0 ? 'nothing is left' : 'nothing else is left';
+    const left = job.waivers?.length
+      ? 'nobody knows what is left where it was waived'
+      : stays.length === 0
+        ? 'nothing is left'
+        : 'nothing else is left';
     out.line(`\n${out.colour(`${whatWent(job)}, and ${left}.`, 'green')}`);
     for (const line of stays) out.line(line);
   }

@@ -132,6 +132,41 @@ describe('a job in words', () => {
     expect(text).toContain('7 rows are kept as they are');
   });
 
+  it('does not say that nothing is left where a service was waived, and where the export is', () => {
+    const waiver = {
+      service: 'loyalty',
+      waiver_id: '01990000-0000-7000-8000-000000000001',
+      reason: 'switched off',
+      requested_by: 'one',
+      approved_by: 'another',
+      phase: 'purge',
+      at: '2026-11-24T12:00:02.000Z',
+    };
+    const made = {
+      state: 'made' as const,
+      bytes: 10,
+      rows: 1_200,
+      sha256: 'f'.repeat(64),
+      made_at: '2026-11-24T12:00:02.000Z',
+      expires_at: '2026-12-01T12:00:02.000Z',
+    };
+    const job = jobOf({
+      status: 'completed',
+      phase: 'ended',
+      ended_at: '2026-11-24T12:01:00.000Z',
+      rows_deleted: 5,
+      services: [serviceOf('orders', { state: 'purged', rows_done: 5 })],
+      waivers: [waiver],
+      export: made,
+    });
+    const text = printed(job);
+    expect(text).toContain('nobody knows what is left where it was waived');
+    expect(text).not.toContain('nothing is left');
+    expect(text).toContain('waived     loyalty from purge on, by one and another: switched off');
+    expect(text).toContain(`1,200 rows, until ${made.expires_at}: lethe jobs export ${job.job_id}`);
+    expect(printed({ ...job, export: { ...made, state: 'expired' } })).toContain('export     expired');
+  });
+
   it('says who blocks a service', () => {
     const waiting_for = {
       kind: 'lock' as const,
