@@ -33,6 +33,16 @@ function unitDeletions(plan: Plan, unit: Unit): string[] {
   return unit.reason === 'cycle' ? [inOne(statements)] : statements;
 }
 
+/** One statement that counts the tenant's rows of every table, and asks nothing else. */
+export function counts(plan: Plan): string[] {
+  const each = plan.units.flatMap((unit) =>
+    tablesOf(plan, unit).map(
+      (table) => `SELECT count(*) FROM ${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')}`,
+    ),
+  );
+  return each.length === 0 ? [] : [each.join('\nUNION ALL ')];
+}
+
 /** Statements that copy the tenant's rows aside. */
 export function copies(plan: Plan): string[] {
   return plan.units.flatMap((unit) =>

@@ -9,7 +9,7 @@ import type { Plan } from '../erasure/plan/types.js';
 import { qualified } from '../erasure/quote.js';
 import { urlForRole } from '../local/roles.js';
 import { declarations } from '../services/registry.js';
-import { COPIES, copies, deletions, insertions } from './by-hand.js';
+import { COPIES, copies, counts, deletions, insertions } from './by-hand.js';
 
 interface Site {
   readonly name: string;
@@ -66,6 +66,11 @@ export class Sites {
   /** The plain DELETE. */
   delete(tenantId: string): Promise<void> {
     return this.byHand(deletions, [tenantId]);
+  }
+
+  /** The plain count. */
+  count(tenantId: string): Promise<void> {
+    return this.byHand(counts, [tenantId]);
   }
 
   /** Keeps the tenant's rows for `insert`. */

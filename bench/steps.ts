@@ -12,6 +12,7 @@ export const RESTORE = 'restore';
 export const PURGE = 'purge of what is staged';
 export const EMPTY = 'stage of an empty tenant';
 export const PREVIEW = 'preview';
+export const COUNT = 'counting the rows by hand';
 export const PREVIEW_EMPTY = 'preview of an empty tenant';
 
 const PREVIEWS = 10;
@@ -48,7 +49,10 @@ export async function repeat(sites: Sites, { tenantId }: SeededTenant, times: Ti
   await times.measure(INSERT, () => sites.insert());
   await sites.vacuum();
 
-  for (let done = 0; done < PREVIEWS; done++) await times.measure(PREVIEW, () => sites.preview(tenantId));
+  for (let done = 0; done < PREVIEWS; done++) {
+    await times.measure(PREVIEW, () => sites.preview(tenantId));
+    await times.measure(COUNT, () => sites.count(tenantId));
+  }
   for (let done = 0; done < PREVIEWS; done++) {
     await times.measure(PREVIEW_EMPTY, () => sites.preview(randomUUID()));
   }
