@@ -11,7 +11,7 @@ import { hasEnded, type JobView } from '../protocol/jobs.js';
 import { SigningKeyError } from '../protocol/keys.js';
 import { Problem } from '../protocol/problems.js';
 import { isPublicTenantKey } from '../protocol/workflow.js';
-import { type ErasedMark, notErased, publishedMark } from '../records/erased.js';
+import { cursorAfterMark, type ErasedMark, notErased, publishedMark } from '../records/erased.js';
 import { askServices, sweepTenant } from '../records/sweep.js';
 import type { Actor } from '../records/types.js';
 import type { ApiDependencies } from './dependencies.js';
@@ -43,6 +43,7 @@ const EXPORTED_AT_ONCE = 1_000;
 /** Erased tenants that one request asks a service for. */
 const ASKED_IN_ALL = 50;
 const ASKED_AT_ONCE = 4;
+const ANSWERED_WITHIN_MS = 10_000;
 /** A text or a number may have been given to somebody new. */
 const MAY_BE_REUSED = 'key_may_be_reused';
 
@@ -153,16 +154,27 @@ export function createErased(dependencies: ApiDependencies): Erased {
         tenantId === undefined
           ? await records.erasedTenants({ limit: ASKED_IN_ALL, ...(cursor !== undefined && { cursor }) })
           : { tenants: [await markOf(tenantId)], nextCursor: null };
-      const waiting = page.tenants.filter((mark) => !mark.keyHashed || tenantId !== undefined);
-      const checked = waiting.length;
+      const marks = page.tenants.filter((mark) => !mark.keyHashed || tenantId !== undefined);
       const tenants: Reapplied['tenants'] = [];
-      const next = async (): Promise<void> => {
-        for (let mark = waiting.shift(); mark !== undefined; mark = waiting.shift()) {
-          const one = await reapplyOne(client, tenantId ?? mark.tenantId, mark, request, asker);
-          if (one !== null) tenants.push(one);
+      const enough = Date.now() + ANSWERED_WITHIN_MS;
+      let checked = 0;
+      while (checked < marks.length) {
+        const some = marks.slice(checked, checked + ASKED_AT_ONCE);
+        const answers = await Promise.all(
+          some.map((mark) => reapplyOne(client, tenantId ?? mark.tenantId, mark, request, asker)),
+        );
+        const silent = answers.every((one) => one?.left_out === 'service_unavailable');
+        if (silent && tenantId === undefined) {
+          throw new Problem('service_unavailable', `${name} does not answer.`, { service: name });
         }
-      };
-      await Promise.all(Array.from({ length: ASKED_AT_ONCE }, next));
+        tenants.push(...answers.filter((one) => one !== null));
+        checked += some.length;
+        const last = some.at(-1);
+        // Whoever asks waits for an answer, and goes on from there.
+        if (Date.now() > enough && checked < marks.length && last !== undefined) {
+          return { checked, tenants, next_cursor: cursorAfterMark(last) };
+        }
+      }
       return { checked, tenants, next_cursor: page.nextCursor };
     },
 

@@ -59,10 +59,7 @@ export function erasedRecords(database: Database, hashOf: HashOf): ErasedRecords
         );
         return {
           tenants: page.flatMap((gate) => markOf(gate, rows) ?? []),
-          nextCursor:
-            gates.length > page.length && last?.erasedAt
-              ? encodeCursor([last.erasedAt.toISOString(), last.erasedBy])
-              : null,
+          nextCursor: gates.length > page.length && last ? cursorAfterGate(last) : null,
         };
       });
     },
@@ -167,6 +164,15 @@ function markOf(
     importedAt: importedAt?.toISOString() ?? null,
     rowsReturned: rows.get(tenantId) ?? 0,
   };
+}
+
+function cursorAfterGate({ erasedAt, erasedBy }: Pick<Gate, 'erasedAt' | 'erasedBy'>): string {
+  return encodeCursor([erasedAt?.toISOString(), erasedBy]);
+}
+
+/** Where a list goes on after this one. */
+export function cursorAfterMark({ erasedAt, erasedBy }: ErasedMark): string {
+  return encodeCursor([erasedAt, erasedBy]);
 }
 
 function afterPlace(cursor: string): Prisma.TenantGateWhereInput {
