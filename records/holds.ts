@@ -101,7 +101,8 @@ export async function refuseHeld(client: Client, tenantId: string): Promise<void
 async function refuseTooLate(client: Client, tenantId: string, erasedAt: Date | null): Promise<void> {
   const what = 'A hold on what had to be kept is placed with retained_rows.';
   // What came back of an erased tenant can still be kept.
-  const back = erasedAt !== null && (await client.returnedRows.count({ where: { tenantId, clearedAt: null } }));
+  const back =
+    erasedAt !== null && (await client.returnedRows.count({ where: { tenantId, clearedAt: null } }));
   if (erasedAt !== null && !back) {
     throw new Problem('past_pivot', `This tenant has been erased; the hold comes too late. ${what}`);
   }
