@@ -18,8 +18,14 @@ type Row = [
 ];
 const TABLE: Row[] = [
   ['an unknown option', 'POST', jobs, { force: true }, 422, 'validation_failed', 'body.force'],
-  ['an option that comes later', 'POST', jobs, { export: true }, 422, 'validation_failed', 'body.export'],
-  ['approval', 'POST', jobs, { require_approval: true }, 422, 'option_unavailable'],
+  [
+    'an export where nobody has said into which directory',
+    'POST',
+    jobs,
+    { export: true },
+    422,
+    'option_unavailable',
+  ],
   ['a date that is none', 'POST', jobs, { start_at: 'tomorrow' }, 422, 'validation_failed', 'body.start_at'],
   [
     'a day that does not exist',
