@@ -338,7 +338,9 @@ function declarationOf(raw: RawSchema, tables: readonly Table[], keys: readonly 
     tables: Object.fromEntries(
       [...owned].map((table) => [
         label(table),
-        table.raw.keep ? { action: 'keep', reason: 'kept' } : { action: 'delete' },
+        table.raw.keep
+          ? { action: 'keep', reason: 'kept' }
+          : { action: 'delete', ...(table.raw.trigger !== 'none' && { triggers: table.raw.trigger }) },
       ]),
     ),
     references: Object.fromEntries(

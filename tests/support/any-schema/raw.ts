@@ -22,6 +22,8 @@ const table = fc.record({
   keep: rarely(24),
   constraint: one('none', 'none', 'unique', 'deferrable', 'exclude'),
   dropped: fc.boolean(),
+  /** A trigger that fails where the engine lets it fire, or one that does no harm. */
+  trigger: fc.nat(15).map((drawn) => (drawn === 0 ? 'suppress' : drawn === 1 ? 'fire' : 'none')),
   /** So wide that a page holds two rows. */
   wide: fc.boolean(),
   salt: fc.nat(999),

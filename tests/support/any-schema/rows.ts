@@ -158,6 +158,20 @@ function extraValue(table: Table, { is, generated }: Column, row: number): strin
   return values[(table.keyKind === 'none' ? row % 2 : row + table.raw.salt) % values.length] ?? null;
 }
 
+/** Whether triggers are in the way: `maybe` where that depends on which tables go together. */
+export function triggersInTheWay({ tables, keys }: Model, mayTurnThemOff: boolean): 'yes' | 'no' | 'maybe' {
+  const owned = ownedTables(tables, keys);
+  const deleted = tables.filter((table) => owned.has(table) && !table.raw.keep);
+  const quiet = deleted.filter(({ raw }) => raw.trigger === 'suppress');
+  if (quiet.length === 0) return 'no';
+  if (!mayTurnThemOff || quiet.some(hasDeferrable)) return 'yes';
+  return deleted.some(({ raw }) => raw.trigger === 'fire') ? 'maybe' : 'no';
+}
+
+function hasDeferrable({ raw, partitioned, parent, keyKind }: Table): boolean {
+  return raw.constraint === 'deferrable' && partitioned === 'no' && parent === null && keyKind !== 'none';
+}
+
 /** What a deletion of one tenant does to the rows, or why it cannot. */
 export interface Outcome {
   /** By table, rows that go. */

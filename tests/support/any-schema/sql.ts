@@ -125,6 +125,21 @@ const ACTIONS = {
 } as const;
 const DEFERRABLE = { not: '', immediate: 'DEFERRABLE', deferred: 'DEFERRABLE INITIALLY DEFERRED' } as const;
 
+/** Triggers on tables that hold rows already. */
+export function triggersSql({ tables }: Model): string {
+  const functions = `CREATE FUNCTION "any".suppress() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF current_setting('application_name') LIKE 'lethe %' THEN RAISE EXCEPTION 'fired'; END IF; RETURN NULL; END $$;
+    CREATE FUNCTION "any".fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`;
+  const triggers = tables.flatMap((table) =>
+    table.raw.trigger === 'none'
+      ? []
+      : [
+          `CREATE TRIGGER "Loud 1" AFTER INSERT OR DELETE ON ${qualified(table)} FOR EACH ROW EXECUTE FUNCTION "any".${table.raw.trigger}()`,
+        ],
+  );
+  return [functions, ...triggers].join(';\n');
+}
+
 export function keysSql(model: Model): string {
   return model.keys
     .filter(({ soft }) => !soft)
