@@ -43,6 +43,9 @@ export async function markLog(session: Session, limits: AllLimits): Promise<LogM
   return rows[0] ?? null;
 }
 
+/** What others write at one stroke must not stop a deletion for long. */
+const LONGEST_PAUSE = '30 seconds';
+
 /**
  * The time before which the next chunk may not begin, so that the log has grown within its limit until then. Others'
  * writing during the chunk counts, too; and engines that are at work at the same time share the limit.
@@ -54,7 +57,7 @@ export async function pauseAfter(
 ): Promise<{ readonly notBefore?: string }> {
   if (mark === null || limits.walBytesPerSecond === null) return {};
   const { rows } = await session.query<{ until: string | null }>(
-    `SELECT to_json(clock_timestamp() + wait)#>>'{}' AS until FROM (
+    `SELECT to_json(clock_timestamp() + LEAST(wait, interval '${LONGEST_PAUSE}'))#>>'{}' AS until FROM (
        SELECT (pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $1::pg_lsn) * GREATEST(1, (
                 SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
                  WHERE l.locktype = 'advisory' AND l.classid = $2::int8::oid AND d.datname = current_database()))
