@@ -102,7 +102,8 @@ async function writeOne(
   const idleMs = parts.settings.longestTransactionMs;
   let written: Awaited<ReturnType<typeof writeService>>;
   try {
-    attempt.patience.worked();
+    // Writing out what comes is work, not waiting, however long it takes.
+    attempt.patience.beforeCall();
     written = await writeService(zip, service, client.exportRows(subject, { signal, timeoutMs: idleMs }));
     attempt.patience.worked();
   } catch (error) {

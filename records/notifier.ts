@@ -3,11 +3,10 @@
  * order, for days. No saga waits for it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Webhook } from 'standardwebhooks';
-import { Agent, request } from 'undici';
 import { type NoticeBody, noticeBody } from '../protocol/portability.js';
 import type { DueNotice, PortabilityRecords } from './portability-types.js';
 import type { Records } from './types.js';
+import { createWebhookSender } from './webhooks.js';
 
 export interface NotifierOptions {
   readonly records: Pick<
@@ -29,12 +28,14 @@ export interface NotifierOptions {
 export interface Notifier {
   /** Tells what is due; gives how many were taken, or null where another process is at it. */
   runOnce(): Promise<number | null>;
+  /** Again and again, in one process at a time. */
   start(): void;
   stop(): Promise<void>;
 }
 
 const LOCK = 'notifier';
 const EVERY_MS = 2_000;
+const LOCK_EVERY_MS = 10_000;
 const AT_ONCE = 16;
 const TIMEOUT_MS = 10_000;
 const FIRST_RETRY_MS = 5_000;
@@ -47,7 +48,7 @@ const FORGET_EVERY_MS = 3_600_000;
 export function createNotifier(options: NotifierOptions): Notifier {
   const { records, receiver, logger, everyMs = EVERY_MS, timeoutMs = TIMEOUT_MS } = options;
   const stopping = new AbortController();
-  const agent = new Agent({ connect: { timeout: timeoutMs }, connections: AT_ONCE });
+  const sender = createWebhookSender({ timeoutMs, connections: AT_ONCE });
   let loop: Promise<void> = Promise.resolve();
   let forgotAt = 0;
 
@@ -56,13 +57,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
     { url, secret }: { url: string; secret: string },
   ): Promise<boolean> {
     const body = JSON.stringify(bodyOf(notice, options.publicKeyOf));
-    const at = new Date();
-    const signature = signerOf(secret).sign(notice.messageId, at, body);
-    const failure = await send(url, body, {
-      'webhook-id': notice.messageId,
-      'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
-      'webhook-signature': signature,
-    });
+    const { failure } = await sender.send({ id: notice.messageId, url, secret, body });
     if (failure === null) {
       await records.noticeDelivered(notice.noticeId);
       return true;
@@ -78,27 +73,6 @@ export function createNotifier(options: NotifierOptions): Notifier {
     if (retryInMs === null) logger.warn(facts, 'The receiver was not told, and will not be any more.');
     else logger.info(facts, 'The receiver was not told; it is tried again.');
     return false;
-  }
-
-  /** Null where it was taken; else why not. Redirects are not followed: whom to tell is configured, not answered. */
-  async function send(url: string, body: string, headers: Record<string, string>): Promise<string | null> {
-    try {
-      const answer = await request(url, {
-        method: 'POST',
-        dispatcher: agent,
-        headers: { 'content-type': 'application/json', 'user-agent': 'lethe', ...headers },
-        body,
-        headersTimeout: timeoutMs,
-        bodyTimeout: timeoutMs,
-        signal: AbortSignal.timeout(timeoutMs),
-      });
-      await answer.body.dump({ limit: 64 * 1024 });
-      const { statusCode } = answer;
-      return statusCode >= 200 && statusCode < 300 ? null : `answered ${statusCode}`;
-    } catch (error) {
-      const { code, name } = error as NodeJS.ErrnoException;
-      return name === 'TimeoutError' ? `no answer within ${timeoutMs} ms` : (code ?? name);
-    }
   }
 
   async function tellDue(): Promise<number> {
@@ -117,15 +91,23 @@ export function createNotifier(options: NotifierOptions): Notifier {
     return taken;
   }
 
+  const pause = (ms: number) => sleep(ms, undefined, { signal: stopping.signal }).catch(() => undefined);
+
   async function again(): Promise<void> {
     while (!stopping.signal.aborted) {
       try {
-        await records.withAdvisoryLock(LOCK, tellDue);
+        // Kept for as long as this process lives; whoever comes too late looks again now and then.
+        await records.withAdvisoryLock(LOCK, async () => {
+          while (!stopping.signal.aborted) {
+            await tellDue();
+            await pause(receiver === null ? FORGET_EVERY_MS : everyMs);
+          }
+        });
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         logger.warn({ reason }, 'What is to be told was not read; it is tried again.');
       }
-      await sleep(everyMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      await pause(LOCK_EVERY_MS);
     }
   }
 
@@ -137,7 +119,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
     async stop() {
       stopping.abort();
       await loop;
-      await agent.close();
+      await sender.close();
     },
   };
 }
@@ -147,10 +129,6 @@ export function retryAfter(attempts: number): number | null {
   if (attempts >= MOST_ATTEMPTS) return null;
   const doubled = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS);
   return Math.round(doubled * (0.8 + 0.4 * Math.random()));
-}
-
-function signerOf(secret: string): Webhook {
-  return secret.startsWith('whsec_') ? new Webhook(secret) : new Webhook(secret, { format: 'raw' });
 }
 
 function bodyOf(notice: DueNotice, publicKeyOf: (tenantId: string) => string): NoticeBody {

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createNotifier, type Notifier, retryAfter } from '../../../records/notifier.js';
+import { until } from '../../support/conditions.js';
 import {
   ended,
   expectProblem,
@@ -32,7 +33,7 @@ describe('notices', () => {
   let url: string;
   const notifiers: Notifier[] = [];
 
-  const notifier = (to = url, timeoutMs = 10_000) => {
+  const notifier = (to = url, timeoutMs = 10_000, more: object = {}) => {
     const made = createNotifier({
       records: test.records,
       receiver: { url: to, secret: SECRET },
@@ -42,6 +43,7 @@ describe('notices', () => {
       },
       timeoutMs,
       logger: { info: () => undefined, warn: () => undefined },
+      ...more,
     });
     notifiers.push(made);
     return made;
@@ -186,6 +188,22 @@ describe('notices', () => {
       data: { job_id: null, tenant: null, rows: 3 },
     });
     expect(await test.records.forgetNotices(0)).toBeGreaterThan(0);
+  });
+
+  it('are told by one process at a time, by itself, and by the next one when that stops', async () => {
+    const quick = { records: test.records, everyMs: 20 };
+    const [first, second] = [
+      notifier(url, 10_000, quick),
+      notifier(url, 10_000, { ...quick, records: test.other }),
+    ];
+    first.start();
+    const one = await eventful();
+    await until(() => told(one).length === STORY.length);
+    expect(await second.runOnce()).toBeNull();
+    await first.stop();
+    const other = await eventful();
+    expect(await second.runOnce()).toBe(STORY.length);
+    expect([told(one), told(other)]).toEqual([STORY, STORY]);
   });
 
   it('are given up after days, and then the next one may go', async () => {
