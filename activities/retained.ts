@@ -1,7 +1,7 @@
 /** Erases retained rows whose date has come, at every service, but for tenants under a legal hold. */
 import type { ServiceClient } from '../protocol/client.js';
-import type { ErasedDue } from '../protocol/participant.js';
 import { Problem } from '../protocol/problems.js';
+import type { ErasedDue } from '../protocol/retained.js';
 import type { Actor, Records } from '../records/types.js';
 import type { HousekeepingWork, StepContext } from './housekeeping.js';
 

@@ -7,6 +7,7 @@ import { jobId, tenantId, userId } from './common.js';
 import * as directory from './directory.js';
 import * as participant from './participant.js';
 import { deletionTarget } from './participant.js';
+import * as retained from './retained.js';
 
 /** What a service token allows; each call needs one of them. */
 export const TOKEN_ACTIONS = [
@@ -122,9 +123,9 @@ export const CALLS = {
     action: 'retained',
     summary: 'What is retained of erased tenants, by table, on which ground and until when',
     params: nothing,
-    query: participant.retainedQuery,
+    query: retained.retainedQuery,
     body: null,
-    answer: participant.retainedPage,
+    answer: retained.retainedPage,
     role: 'participant',
   },
   eraseDue: {
@@ -134,8 +135,8 @@ export const CALLS = {
     summary: 'Erases retained rows whose date has come, but for tenants and jobs that are excepted',
     params: nothing,
     query: nothing,
-    body: participant.eraseDueRequest,
-    answer: participant.erasedDue,
+    body: retained.eraseDueRequest,
+    answer: retained.erasedDue,
     role: 'participant',
   },
   releaseTombstones: {

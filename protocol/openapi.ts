@@ -14,6 +14,7 @@ import * as participant from './participant.js';
 import { readiness } from './platform.js';
 import { PROBLEM_MEDIA_TYPE } from './problem-document.js';
 import { PROBLEMS, type ProblemCode } from './problems.js';
+import * as retained from './retained.js';
 
 /** What any call may be refused with. */
 export const COMMON_CODES: readonly ProblemCode[] = [
@@ -80,9 +81,9 @@ const SCHEMAS = {
   DeletionResult: participant.deletionResult,
   Verification: participant.verification,
   Manifest: participant.manifest,
-  RetainedPage: participant.retainedPage,
-  EraseDueRequest: participant.eraseDueRequest,
-  ErasedDue: participant.erasedDue,
+  RetainedPage: retained.retainedPage,
+  EraseDueRequest: retained.eraseDueRequest,
+  ErasedDue: retained.erasedDue,
   TombstonesReleased: participant.tombstonesReleased,
   DirectoryTenant: directory.directoryTenant,
   SuspensionRequest: directory.suspensionRequest,

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { createEngine } from '../../erasure/engine.js';
 import type { Engine } from '../../erasure/engine-types.js';
-import { type RetainedEntry, retainedPage } from '../../protocol/participant.js';
+import { type RetainedEntry, retainedPage } from '../../protocol/retained.js';
 import { retainedCalls } from '../../services/engine-retained.js';
 import { declarationOf } from '../../services/participant-file/declaration.js';
 import { readParticipant } from '../../services/participant-file/files.js';
