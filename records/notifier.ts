@@ -117,6 +117,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
       loop = again();
     },
     async stop() {
+      if (stopping.signal.aborted) return;
       stopping.abort();
       await loop;
       await sender.close();

@@ -198,7 +198,7 @@ describe('notices', () => {
     ];
     first.start();
     const one = await eventful();
-    await until(() => told(one).length === STORY.length);
+    await until(async () => told(one).length === STORY.length);
     expect(await second.runOnce()).toBeNull();
     await first.stop();
     const other = await eventful();
