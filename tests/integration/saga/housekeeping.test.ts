@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { StepContext, StepPage } from '../../../activities/housekeeping.js';
+import { createTokenGiver } from '../../../activities/index.js';
 import { HOUSEKEEPING_TYPE, type HousekeepingStep, scheduleIdOf } from '../../../protocol/housekeeping.js';
 import { Problem } from '../../../protocol/problems.js';
 import { ensureSchedules } from '../../../records/schedules.js';
@@ -97,12 +98,30 @@ it('takes up replays that were asked for while Temporal was away', async () => {
   saga.expectGone(tenantId);
 });
 
+it('leaves what a backup brought back of a job alone while a hold stands', async () => {
+  const tenantId = saga.tenant();
+  const job = await saga.request(tenantId);
+  await saga.untilEnded(job);
+  await saga.closed(job);
+  saga.orders.put(tenantId, job.job_id, 'staged', ['o1', 'o2']);
+  const hold = await saga.records.placeHold(tenantId, 'a lawsuit', OPERATOR, true);
+  expect(await saga.reconciler.runOnce()).toMatchObject({ settled: 0 });
+  expect(saga.orders.archived(tenantId)).toBe(2);
+  await saga.records.liftHold(hold.hold_id, 'settled', OPERATOR);
+  expect(await saga.reconciler.runOnce()).toMatchObject({ settled: 1 });
+  expect(saga.orders.archived(tenantId)).toBe(0);
+});
+
 it('begins releases that were approved while Temporal was away, and waits for services that are', async () => {
   const tenantId = saga.tenant();
   const job = await saga.request(tenantId);
   await saga.untilEnded(job);
   await saga.closed(job);
+  const tokenFor = createTokenGiver({ records: saga.records, issuer: saga.keys });
+  const wanted = { audience: 'orders', action: 'released', tenantId, jobId: job.job_id } as const;
+  await expect(tokenFor(wanted)).rejects.toMatchObject({ code: 'release_unknown' });
   await saga.records.requestRelease(tenantId, 'given to somebody new', OPERATOR);
+  await expect(tokenFor(wanted)).rejects.toMatchObject({ code: 'release_unknown' });
   const { release_id } = await saga.records.approveRelease(tenantId, { ...OPERATOR, id: 'another' });
   saga.proxy('orders').fault = () => ({ status: 503, code: 'database_unavailable' });
   await saga.reconciler.runOnce();
