@@ -88,19 +88,23 @@ class Selection {
   rowIsOwned(oid: number, alias: string, within: Within = () => null): string {
     const { table, ownership } = this.ownedTable(oid);
     const [first, ...others] = ownership;
-    const also = (one: string) => {
-      const condition = within(one);
-      return condition === null ? '' : ` AND ${condition}`;
+    const along = (one: Ownership, row: string) => {
+      const owned = this.rowIsOwnedAlong(table, one, row);
+      const condition = within(row);
+      if (condition === null) return owned;
+      // No index serves it that way: one on the tenant's column would find all of the tenant's rows each time.
+      return `${one.kind === 'tenant_column' ? `(${owned}) IS TRUE` : owned} AND ${condition}`;
     };
-    if (first !== undefined && others.length === 0)
-      return `${this.rowIsOwnedAlong(table, first, alias)}${also(alias)}`;
+    if (first !== undefined && others.length === 0) return along(first, alias);
     // An OR of sub-selects has the whole table read, and compares all with all where they do not fit into memory:
     // rows are found by each owner instead, and then by what they are known by.
     const union = ownership.map((one) => {
       const inner = this.alias();
-      return `SELECT ${version(table, ownership, inner)} FROM ${rowsOf(table)} AS ${inner} WHERE ${this.rowIsOwnedAlong(table, one, inner)}${also(inner)}`;
+      return `SELECT ${version(table, ownership, inner)} FROM ${rowsOf(table)} AS ${inner} WHERE ${along(one, inner)}`;
     });
-    return `(${version(table, ownership, alias)}) ${EQUALS} ANY (SELECT * FROM (${union.join(' UNION ALL ')}) AS v OFFSET 0)${also(alias)}`;
+    const found = `(${version(table, ownership, alias)}) ${EQUALS} ANY (SELECT * FROM (${union.join(' UNION ALL ')}) AS v OFFSET 0)`;
+    const condition = within(alias);
+    return condition === null ? found : `${found} AND ${condition}`;
   }
 
   rowIsNotOwned(oid: number, alias: string): string {

@@ -86,11 +86,14 @@ const MOST_ATTEMPTS = 20;
 // What came in between is seen the next time; what never is exact has to be looked at by a person.
 const MOST_ATTEMPTS_AT_EXACTNESS = 5;
 
+/** `work` is told whether the attempt before met what came in between. */
 async function repeated<T>(slice: Slice, work: (again: boolean) => Promise<T>): Promise<T> {
+  let met = false;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await work(attempt > 1);
+      return await work(met);
     } catch (error) {
+      met = error instanceof TryAgain;
       const most = error instanceof TryAgain ? MOST_ATTEMPTS_AT_EXACTNESS : MOST_ATTEMPTS;
       // What came in between has to be met at once, by an attempt that knows of it: the next request would not.
       const over = attempt >= most || (Date.now() >= slice.deadline && !(error instanceof TryAgain));
