@@ -73,6 +73,18 @@ test('a table that refers to itself is single; a cycle of two is one unit', () =
   );
 });
 
+test('the plan names the tables whose rows may have to go together', () => {
+  const plan = planOf([
+    { name: 'tree', columns: owned, keys: [{ from: 'parent_id', to: 'tree', onDelete: 'cascade' }] },
+    { name: 'hens', columns: owned, keys: [{ from: 'egg_id', to: 'eggs' }] },
+    { name: 'eggs', columns: owned, keys: [{ from: 'hen_id', to: 'hens' }] },
+  ]);
+  const found = plan.findings.filter(({ code }) => code === 'moved_together');
+  expect(found).toMatchObject([
+    { severity: 'info', message: expect.stringMatching(/eggs.*refer to each other/) },
+  ]);
+});
+
 test('kept tables, keys that are not enforced and tables that nobody accepted tie nothing', () => {
   const catalog = catalogOf({
     tables: [
