@@ -12,6 +12,7 @@ import type {
 } from '../../erasure/engine-types.js';
 import { fastPathSql } from '../../erasure/install/fast-path-sql.js';
 import { installSql } from '../../erasure/install/install-sql.js';
+import { retainedSchema, retains } from '../../erasure/install/retained-sql.js';
 import { ident, qualified } from '../../erasure/quote.js';
 import { until } from './conditions.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
@@ -87,6 +88,9 @@ export async function createErasureDatabase(options: ErasureDatabaseOptions): Pr
       await withSuperuser(server.href, async (client) => {
         await client.query(`REVOKE SET ON PARAMETER session_replication_role FROM ${ident(role)}`);
         await client.query(`DROP ROLE IF EXISTS ${ident(role)}`);
+        // Another test's database may have one of the same name.
+        const owner = ident(`${retainedSchema(declaration)}_owner`);
+        if (retains(declaration)) await client.query(`DROP ROLE IF EXISTS ${owner}`).catch(() => undefined);
       });
     },
   };
