@@ -48,6 +48,11 @@ const logLevel = z
   )
   .default('info');
 
+const webhookAddresses = z
+  .string()
+  .transform((written) => written.split(',').map((one) => one.trim()))
+  .pipe(z.array(z.url({ protocol: /^https?$/, error: 'should be http(s) addresses, several with commas' })));
+
 const general = {
   LOG_LEVEL: logLevel,
   NODE_ENV: z.string().default('development'),
@@ -114,6 +119,8 @@ const workerVariables = z.object({
     .url({ protocol: /^https?$/, error: 'should be the http(s) address that is told' })
     .optional(),
   NOTIFY_WEBHOOK_SECRET: z.string().min(24, 'should be a secret of at least 24 characters').optional(),
+  /** Who has to agree before anything is staged; several with commas. */
+  PRE_STAGE_RECEIVERS: webhookAddresses.optional(),
   WORKER_HEALTH_HOST: z.string().default('127.0.0.1'),
   WORKER_HEALTH_PORT: port.default(0),
   SHUTDOWN_GRACE: duration.prefault('10s'),
@@ -134,7 +141,8 @@ const workerVariables = z.object({
 // A certificate that reads as total and is not is worse than none, so somebody has to say what is outside.
 const workerVariablesWhole = workerVariables.superRefine((config, context) => {
   const { SCOPE_NOT_COVERED: said, SCOPE_NOT_COVERED_FILE: file } = config;
-  if (config.NOTIFY_WEBHOOK_URL !== undefined && config.NOTIFY_WEBHOOK_SECRET === undefined) {
+  const webhooks = config.NOTIFY_WEBHOOK_URL ?? config.PRE_STAGE_RECEIVERS;
+  if (webhooks !== undefined && config.NOTIFY_WEBHOOK_SECRET === undefined) {
     const message = 'webhooks are signed, so a secret that the receiver knows is needed';
     context.addIssue({ code: 'custom', path: ['NOTIFY_WEBHOOK_SECRET'], message });
   }

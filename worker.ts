@@ -21,6 +21,7 @@ import {
   createWorks,
   settleEndedJob,
 } from './activities/index.js';
+import { createPreStage } from './activities/pre-stage.js';
 import { ConfigurationError, readWorkerConfig, type WorkerConfig } from './config.js';
 import { previewHash } from './proof/preview-hash.js';
 import { createServiceClient } from './protocol/client.js';
@@ -88,6 +89,11 @@ async function main(): Promise<void> {
       timeoutMs: config.LONGEST_TRANSACTION,
     },
   });
+  const preStage = createPreStage({
+    urls: config.PRE_STAGE_RECEIVERS ?? [],
+    secret: config.NOTIFY_WEBHOOK_SECRET,
+    publicKeyOf: createPublicKeyOf(config.TENANT_KEY_SECRET),
+  });
   const activities = createActivities({
     records,
     services,
@@ -106,6 +112,7 @@ async function main(): Promise<void> {
     ...(config.EXPORT_DIR !== undefined && {
       exports: { directory: config.EXPORT_DIR, ttlMs: config.EXPORT_TTL },
     }),
+    ...(preStage !== null && { preStage }),
     settings: {
       ...limits,
       giveUpAfterMs: config.GIVE_UP_AFTER,
@@ -180,7 +187,7 @@ async function main(): Promise<void> {
     stopping.abort();
     if (worker?.getState() === 'RUNNING') worker.shutdown();
     await Promise.all([working, reconciler.stop(), notifier.stop()]);
-    await Promise.all(services.map((client) => client.close()));
+    await Promise.all([...services.map((client) => client.close()), preStage?.sender.close()]);
     await Promise.all([connection.close(), records.close(), closed(health)]);
   });
 }

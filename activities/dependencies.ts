@@ -8,6 +8,7 @@ import type { CertificateSigner } from './certificate.js';
 import type { ExportSettings } from './export.js';
 import { JobHasEnded } from './failures.js';
 import type { HousekeepingWorks } from './housekeeping.js';
+import type { PreStageSettings } from './pre-stage.js';
 import type { SagaSettings } from './types.js';
 
 export interface ActivityDependencies {
@@ -20,6 +21,8 @@ export interface ActivityDependencies {
   readonly certificates: CertificateSigner;
   /** Where exports go; without it, none is made. */
   readonly exports?: ExportSettings;
+  /** Who has to agree before anything is staged; without it, nobody. */
+  readonly preStage?: PreStageSettings;
   readonly previewHash: (
     tenantId: string,
     plans: readonly {

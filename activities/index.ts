@@ -8,6 +8,7 @@ import { failureOf } from './failures.js';
 import { forwardSteps } from './forward.js';
 import { gateSteps } from './gate.js';
 import { housekeepingSteps } from './housekeeping.js';
+import { preStageSteps } from './pre-stage.js';
 import { recordSteps } from './record.js';
 import { releaseSteps } from './releases.js';
 import { reversibleSteps } from './reversible.js';
@@ -32,6 +33,7 @@ export function createActivities(dependencies: ActivityDependencies) {
     ...agreementSteps(parts),
     ...gateSteps(parts),
     ...unlessWaived(parts, { ...reversibleSteps(parts), ...forwardSteps(parts) }),
+    ...preStageSteps(parts),
     ...exportSteps(parts),
     ...certificateSteps(parts),
     ...releaseSteps(parts),

@@ -17,7 +17,7 @@ import type {
 } from './types.js';
 
 /** The job as the workflow knows it. */
-export function stateOfJob({ settings, services }: Parts, job: JobView): JobState {
+export function stateOfJob({ settings, services, preStage }: Parts, job: JobView): JobState {
   return {
     decision: job.decision,
     cause: job.abort_cause,
@@ -34,6 +34,7 @@ export function stateOfJob({ settings, services }: Parts, job: JobView): JobStat
     ...(job.reapplies && { reapplies: true }),
     ...(job.export && { exports: true }),
     ...(job.waivers?.length && { waived: job.waivers.map(({ service }) => service) }),
+    ...(preStage?.receivers.length && { receivers: preStage.receivers.map(({ name }) => name) }),
     registered: registeredFor(services, job),
     faults: job.services.flatMap((service) => faultKept(service.name, service.last_error)),
     settings: {

@@ -116,7 +116,7 @@ async function keep(
 }
 
 /** By the workflow, which is waiting for it; or because the worker stops, which is nobody's fault: the next one goes on. */
-function calledOff({ cancellationDetails, cancellationSignal }: Context): Error {
+export function calledOff({ cancellationDetails, cancellationSignal }: Context): Error {
   if (cancellationDetails?.cancelRequested) return cancellationSignal.reason as Error;
   return ApplicationFailure.retryable('The worker stops; another one goes on.', 'WorkerStopping');
 }

@@ -75,6 +75,8 @@ export interface JobState extends DecisionState {
   readonly exports?: boolean;
   /** Services that the job went on without. */
   readonly waived?: readonly string[];
+  /** Receivers that have to agree before anything is staged, by name; absent where there are none. */
+  readonly receivers?: readonly string[];
   /** Names of the services that the registry has now and that the job is about. */
   readonly registered: readonly string[];
   /** The errors kept with the services. */

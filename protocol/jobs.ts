@@ -75,6 +75,7 @@ export const waitingFor = z.strictObject({
     'halt',
     'older_transaction',
     'service',
+    'receiver',
     'certificate',
     'restore_conflict',
   ]),

@@ -66,6 +66,14 @@ export const noticeBody = z.strictObject({
 });
 export type NoticeBody = z.infer<typeof noticeBody>;
 
+/** What receivers are asked that have to agree before anything is staged. */
+export const preStageBody = z.strictObject({
+  type: z.literal('deletion_job.pre_stage'),
+  timestamp,
+  data: z.strictObject({ job_id: jobId, tenant: z.string().nullable() }),
+});
+export type PreStageBody = z.infer<typeof preStageBody>;
+
 /** A webhook that was not delivered, or not yet. */
 export const noticeView = z.strictObject({
   message_id: z.uuid(),

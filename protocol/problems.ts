@@ -68,6 +68,11 @@ export const PROBLEMS = {
   },
   waiver_unknown: { status: 404, title: 'No such waiver', retry: 'terminal' },
   waiver_used: { status: 409, title: 'A job has gone on by this waiver', retry: 'terminal' },
+  receiver_not_ready: {
+    status: 409,
+    title: 'A receiver that has to agree first did not',
+    retry: 'terminal',
+  },
   records_unavailable: { status: 503, title: 'The records cannot be reached', retry: 'retryable' },
   service_unavailable: { status: 503, title: 'A service cannot be reached', retry: 'retryable' },
   service_invalid_answer: { status: 502, title: 'A service gave an invalid answer', retry: 'retryable' },

@@ -14,6 +14,7 @@ import { meaningOf } from './errors.js';
 import { exportData, removeExport } from './export.js';
 import { directory, purge, verify } from './forward.js';
 import { pivot } from './pivot.js';
+import { preStage } from './pre-stage.js';
 import { Saga } from './saga.js';
 import { readLedgers, stage, suspend } from './staging.js';
 import { date, window } from './waits.js';
@@ -44,6 +45,7 @@ async function run(saga: Saga): Promise<DeletionCompleted> {
       await agreement(saga);
     }
     await suspend(saga);
+    await preStage(saga);
     await stage(saga);
     await exportData(saga);
     await window(saga);

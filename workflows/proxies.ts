@@ -46,6 +46,7 @@ export const atService = proxyActivities<
     | 'deleteAtService'
     | 'verifyService'
     | 'exportJob'
+    | 'askReceiver'
   >
 >({
   startToCloseTimeout: '24h',

@@ -1,5 +1,6 @@
 /** suspend, stage and what is looked at right before the pivot: everything here can be brought back. */
 import type { Fault } from '../activities/types.js';
+import type { JobPhase } from '../protocol/jobs.js';
 import { DecisionStands, meaningOf } from './errors.js';
 import { exportData } from './export.js';
 import { waitAtGate } from './gate.js';
@@ -29,18 +30,30 @@ export async function stage(saga: Saga): Promise<void> {
 }
 
 function stageAt(saga: Saga, services: readonly string[]): Promise<void> {
-  // What stops one service stops them all: they wait together.
+  return everywhereUnlessHeld(saga, services, 'stage', (service) =>
+    atService.stageService.executeWithOptions(saga.about(service), saga.input(service)),
+  );
+}
+
+/** Runs a step at all of them at once; a hold or the halt stops it, and it is run again when that is over. */
+export function everywhereUnlessHeld(
+  saga: Saga,
+  names: readonly string[],
+  phase: JobPhase,
+  step: (name: string) => Promise<unknown>,
+): Promise<void> {
+  // What stops one of them stops them all: they wait together.
   let waiting: Promise<void> | null = null;
   const wait = () => {
-    waiting ??= untilStagingMayGoOn(saga).finally(() => {
+    waiting ??= untilItMayGoOn(saga, phase).finally(() => {
       waiting = null;
     });
     return waiting;
   };
-  return saga.everywhere(services, async (service) => {
+  return saga.everywhere(names, async (name) => {
     for (;;) {
       try {
-        await atService.stageService.executeWithOptions(saga.about(service), saga.input(service));
+        await step(name);
         return;
       } catch (error) {
         if (meaningOf(error) !== 'waits') throw error;
@@ -51,9 +64,9 @@ function stageAt(saga: Saga, services: readonly string[]): Promise<void> {
 }
 
 /** A hold or the halt has stopped a stage between two slices; what is staged rests where it is. */
-async function untilStagingMayGoOn(saga: Saga): Promise<void> {
+async function untilItMayGoOn(saga: Saga, phase: JobPhase): Promise<void> {
   await waitAtGate(saga, 'stage');
-  saga.show({ status: 'in_progress', phase: 'stage', waitingFor: null });
+  saga.show({ status: 'in_progress', phase, waitingFor: null });
 }
 
 /** Every ledger once more: a backup may have brought a service back, and the registry may be another one. */

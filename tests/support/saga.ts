@@ -13,6 +13,7 @@ import { expect } from 'vitest';
 import type { ExportSettings } from '../../activities/export.js';
 import type { HousekeepingWorks } from '../../activities/housekeeping.js';
 import { createActivities, createTokenGiver, settleEndedJob } from '../../activities/index.js';
+import type { PreStageSettings } from '../../activities/pre-stage.js';
 import type { SagaSettings } from '../../activities/types.js';
 import { previewHash } from '../../proof/preview-hash.js';
 import { createServiceClient, type ServiceClient } from '../../protocol/client.js';
@@ -112,6 +113,8 @@ export interface TestSagaOptions {
   /** Keys that the extra services were started with. */
   readonly keys?: TestPlatformKeys;
   readonly exports?: ExportSettings;
+  /** Who has to agree before anything is staged. */
+  readonly preStage?: PreStageSettings;
 }
 
 const ORDERS = ['o1', 'o2', 'o3'];
@@ -300,6 +303,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
           ...(options.housekeeping && { housekeeping: options.housekeeping }),
           services: clientsOf(saga.registry),
           ...(options.exports && { exports: options.exports }),
+          ...(options.preStage && { preStage: options.preStage }),
           settings,
           previewHash,
           certificates: certificates.signer,
