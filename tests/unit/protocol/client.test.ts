@@ -256,3 +256,56 @@ describe('the client', () => {
     expect(seconds).toBeLessThanOrEqual(1_800);
   });
 });
+
+describe("the client's export", () => {
+  const subject = { tenantId: TENANT, jobId: JOB };
+  const read = async (rows: AsyncIterable<Uint8Array>) => {
+    let text = '';
+    for await (const part of rows) text += Buffer.from(part).toString();
+    return text;
+  };
+
+  it('asks for this job with a token for it alone, and hands on what comes', async () => {
+    const seen: unknown[] = [];
+    const { client, tokens } = await against((request, response) => {
+      seen.push(request.method, request.url, request.headers.authorization);
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      response.write('{"table":');
+      setTimeout(() => response.end('"a.b","row":{}}\n'), 20);
+    });
+    expect(await read(client.exportRows(subject))).toBe('{"table":"a.b","row":{}}\n');
+    expect(seen).toEqual(['GET', `/behind/a/path/tenant/${TENANT}/export?job_id=${JOB}`, 'Bearer the-token']);
+    expect(tokens).toEqual([{ audience: 'orders', action: 'export', tenantId: TENANT, jobId: JOB }]);
+  });
+
+  it.each<[string, RequestListener, string]>([
+    [
+      'a refusal',
+      json({ code: 'state_conflict', title: 'x', type: 'x', status: 409 }, 409),
+      'state_conflict',
+    ],
+    ['no such address', (_, response) => response.writeHead(404).end(), 'route_unknown'],
+    [
+      'an end in the middle',
+      (_, response) => {
+        response.writeHead(200).write('{"table":');
+        setTimeout(() => response.destroy(), 20);
+      },
+      'service_unavailable',
+    ],
+    ['silence', (_, response) => void response.writeHead(200).write('{"table":'), 'service_unavailable'],
+    ['no answer at all', () => undefined, 'service_unavailable'],
+  ])('ends in a problem for %s', async (_, answer, code) => {
+    const { client } = await against(answer);
+    await expect(read(client.exportRows(subject, { timeoutMs: 1_000 }))).rejects.toMatchObject({ code });
+  });
+
+  it('stops when its caller does', async () => {
+    const { client } = await against((_, response) => void response.writeHead(200).write('{}\n'));
+    const caller = new AbortController();
+    const reading = read(client.exportRows(subject, { signal: caller.signal }));
+    const reason = new Error('called off');
+    setTimeout(() => caller.abort(reason), 50);
+    await expect(reading).rejects.toBe(reason);
+  });
+});
