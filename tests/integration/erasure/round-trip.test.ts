@@ -43,6 +43,11 @@ describe.each([
       expect(staged.rowsDone).toBe(totalRows);
       const { restorable } = await engine.status(ONE, job.jobId);
       expect(restorable).toEqual({ possible: true, reasons: [] });
+      expect(staged.restorable).toBeNull();
+      expect(await engine.status(ONE, job.jobId, { restorable: false })).toMatchObject({
+        state: 'staged',
+        restorable: null,
+      });
       expect((await engine.verify(ONE, job.jobId)).tables.every(({ liveRows }) => liveRows === 0)).toBe(true);
       const restored = await reach(engine, job, 'restored');
       expect(restored.rowsDone).toBe(totalRows);
