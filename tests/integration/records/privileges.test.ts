@@ -100,6 +100,16 @@ describe('the tables themselves', () => {
     }
   });
 
+  it('a job is completed with a certificate, or not at all', async () => {
+    const { job_id } = await open(test.records);
+    await test.records.decideProceed(job_id);
+    const complete = `UPDATE lethe_records.deletion_jobs SET status = 'completed', ended_at = now() WHERE job_id = $1`;
+    for (const whoever of [role, test.superuser]) {
+      await expect(whoever.query(complete, [job_id])).rejects.toMatchObject({ code: '23514' });
+    }
+    expect(await test.records.getJob(job_id)).toMatchObject({ ended_at: null });
+  });
+
   it('a tenant has one open job, and stays erased', async () => {
     const job = await open(test.records);
     const second = `INSERT INTO lethe_records.deletion_jobs (job_id, tenant_id, options, restore_window_ms, requested_by)

@@ -143,6 +143,22 @@ CREATE TRIGGER "keep_audit_heads" BEFORE UPDATE OR DELETE ON "lethe_records"."au
 CREATE TRIGGER "keep_certificates" BEFORE UPDATE OR DELETE ON "lethe_records"."certificates"
     FOR EACH ROW EXECUTE FUNCTION "lethe_records"."keep_audit"();
 
+-- No job is completed without its certificate.
+CREATE FUNCTION "lethe_records"."demand_certificate"() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM lethe_records.certificates AS c WHERE c.job_id = NEW.job_id) THEN
+        RAISE EXCEPTION 'Job % has no certificate.', NEW.job_id USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER "demand_certificate" BEFORE UPDATE ON "lethe_records"."deletion_jobs"
+    FOR EACH ROW WHEN (NEW."status" = 'completed' AND OLD."status" <> 'completed')
+    EXECUTE FUNCTION "lethe_records"."demand_certificate"();
+
 -- The pseudonym of a user, made where there is none.
 CREATE FUNCTION "lethe_records"."pseudonym_of"("of_user" text) RETURNS uuid
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -277,6 +293,7 @@ REVOKE ALL ON FUNCTION
     "lethe_records"."lock_audit_chain"(uuid, text),
     "lethe_records"."append_to_chain"(),
     "lethe_records"."keep_audit"(),
+    "lethe_records"."demand_certificate"(),
     "lethe_records"."pseudonym_of"(text),
     "lethe_records"."forget_person"(text),
     "lethe_records"."remove_old_records"(timestamptz, timestamptz)
