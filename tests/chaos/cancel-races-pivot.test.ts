@@ -49,10 +49,10 @@ async function race(round: number): Promise<JobView['decision'][]> {
   const { callers, holds } = world;
   const victims = Array.from({ length: AT_ONCE }, () => world.victim());
   const jobs = await Promise.all(victims.map((victim) => callers.request(victim, { restore_window: '2s' })));
-  const gates = await holds.table(GATES, 'EXCLUSIVE');
   await world.until(jobs, ({ staged_at }) => staged_at !== null);
   const ledger = await holds.table(LEDGER, 'ACCESS EXCLUSIVE');
   await world.until(jobs, ({ phase }) => phase === 'pivot');
+  const gates = await holds.table(GATES, 'EXCLUSIVE');
   await ledger.release();
   const cancels = victims.map((victim, index) =>
     cancelBy((round + index) % 2 ? 'the API' : 'Temporal', victim, jobs[index] as JobView),

@@ -138,10 +138,15 @@ describe('a tenant deleted by its owner', () => {
       request_id: string | null;
       details: Record<string, unknown>;
     }>('SELECT * FROM lethe_records.audit_events WHERE job_id = $1 ORDER BY event_id', [job.job_id]);
+    const [owner] = await callers.sql<{ pseudonym: string }>(
+      'SELECT pseudonym::text FROM lethe_records.people WHERE user_id = $1',
+      [gone.ownerUserId],
+    );
+    expect(owner?.pseudonym).not.toBe(gone.ownerUserId);
     expect(events[0]).toMatchObject({
       action: 'deletion requested',
       actor_kind: 'user',
-      actor_id: gone.ownerUserId,
+      actor_id: owner?.pseudonym,
       actor_role: 'owner',
       tenant_id: gone.tenantId,
       request_id: expect.any(String),
