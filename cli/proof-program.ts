@@ -49,7 +49,11 @@ export function addProofCommands(program: Commander, run: Run): void {
     .argument('<file>')
     .description('check an export, without the platform')
     .option('--heads <file>', 'signed heads: then a cut end is seen, too')
-    .option('--keys <url|file>', 'public keys of the heads: …/.well-known/records-keys.json, or a copy of it')
+    .option('--certificate <file>', "a job's certificate, which says where its trail stood")
+    .option(
+      '--keys <url|file...>',
+      'public keys: of heads …/.well-known/records-keys.json, of certificates …/certificate-keys.json, or copies',
+    )
     .action(run(verifyAudit));
 
   program

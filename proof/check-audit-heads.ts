@@ -3,6 +3,7 @@ import type { JSONWebKeySet } from 'jose';
 import type { AuditFinding } from './audit-finding.js';
 import { AUDIT_HEAD_TYPE, type AuditHead, auditHead, type ChainHead, rootOf } from './audit-head.js';
 import { sha256 } from './canonical.js';
+import type { Certificate } from './certificate.js';
 import { checkJws } from './jws.js';
 
 export interface SignedChains {
@@ -59,6 +60,19 @@ export async function readSignedHeads(
     previous = { head: read, jws };
   }
   return { heads, chains, hashes, findings };
+}
+
+/** Adds what a certificate says of its job's chain: where it stood, and with which hash. */
+export function withCertificate(signed: SignedChains, { audit }: Pick<Certificate, 'audit'>): SignedChains {
+  const { chain, position, hash } = audit;
+  const known = signed.chains.get(chain);
+  const head = known !== undefined && known.length >= position ? known : { chain, length: position, hash };
+  const hashes = new Map(signed.hashes.get(chain)).set(position, hash);
+  return {
+    ...signed,
+    chains: new Map(signed.chains).set(chain, head),
+    hashes: new Map(signed.hashes).set(chain, hashes),
+  };
 }
 
 /** The head, or what is wrong with it. */

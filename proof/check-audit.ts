@@ -87,7 +87,8 @@ export class AuditChecker {
     }
     const signed = this.signed.hashes.get(chain)?.get(position);
     if (signed !== undefined && signed !== hash) {
-      const why = 'A signed head has another hash here: the chain was written anew, here or before.';
+      const why =
+        'A signed head, or the certificate, has another hash here: the chain was written anew, here or before.';
       this.findAt(entry, 'rewritten', why);
     }
     const state = this.states.get(chain);
@@ -139,8 +140,8 @@ export class AuditChecker {
     if (position >= length) return;
     const why =
       position === 0
-        ? `The whole chain is missing; a signed head has ${length} events of it.`
-        : `It ends with event ${position}; a signed head has ${length}: its end was cut off.`;
+        ? `The whole chain is missing; what was signed has ${length} events of it.`
+        : `It ends with event ${position}; what was signed has ${length}: its end was cut off.`;
     this.find('cut', chain, position, null, why);
   }
 

@@ -1,17 +1,23 @@
 /** `lethe audit`: fetch the trail and its signed heads, and check an export without asking anybody. */
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import type { AuditCheck } from '../../proof/check-audit.js';
 import { AuditChecker } from '../../proof/check-audit.js';
-import { NO_HEADS, readSignedHeads } from '../../proof/check-audit-heads.js';
+import {
+  NO_HEADS,
+  readSignedHeads,
+  type SignedChains,
+  withCertificate,
+} from '../../proof/check-audit-heads.js';
+import { checkCertificate } from '../../proof/check-certificate.js';
 import { readKeySet } from '../../protocol/key-source.js';
 import { UsageError } from '../api-client.js';
 import type { Command } from '../context.js';
 import { EXIT } from '../exit-codes.js';
-import { saveTo } from '../files.js';
+import { readText, saveTo } from '../files.js';
 import { count, type Output } from '../output.js';
+import { signedTextIn } from './certificate.js';
 
 export interface ExportOptions {
   readonly job?: string;
@@ -67,13 +73,14 @@ export const fetchHeads: Command<{ readonly after: string; readonly out: string 
 };
 
 export interface VerifyAuditOptions {
-  readonly keys?: string;
+  readonly keys?: readonly string[];
   readonly heads?: string;
+  readonly certificate?: string;
 }
 
 /** `lethe audit verify FILE`: status 1 where something was changed. */
 export const verifyAudit: Command<VerifyAuditOptions, [file: string]> = async ({ out }, options, file) => {
-  const checker = new AuditChecker(await headsOf(options));
+  const checker = new AuditChecker(await signedBy(options));
   const lines = createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
   try {
     for await (const line of lines) checker.add(line);
@@ -88,14 +95,18 @@ export const verifyAudit: Command<VerifyAuditOptions, [file: string]> = async ({
   return checked.findings.length === 0 && checked.events > 0 ? EXIT.ok : EXIT.failed;
 };
 
-async function headsOf({ heads, keys }: VerifyAuditOptions) {
-  if (heads === undefined) return NO_HEADS;
-  if (keys === undefined)
-    throw new UsageError('--heads needs --keys: by which keys the heads are to be checked.');
-  const text = await readFile(heads, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(`${heads} cannot be read: ${error.code ?? error.message}.`);
-  });
-  return readSignedHeads(headsIn(text), await readKeySet(keys));
+async function signedBy({ heads, certificate, keys = [] }: VerifyAuditOptions): Promise<SignedChains> {
+  if (heads === undefined && certificate === undefined) return NO_HEADS;
+  if (keys.length === 0) {
+    throw new UsageError('--heads and --certificate need --keys: by which keys they are to be checked.');
+  }
+  const sets = await Promise.all(keys.map((from) => readKeySet(from)));
+  const all = { keys: sets.flatMap((set) => set.keys) };
+  const signed = heads === undefined ? NO_HEADS : await readSignedHeads(headsIn(await readText(heads)), all);
+  if (certificate === undefined) return signed;
+  const checked = await checkCertificate(signedTextIn(await readText(certificate)), all);
+  if (!checked.valid) throw new UsageError(`${certificate} does not hold (${checked.fault}). ${checked.why}`);
+  return withCertificate(signed, checked.certificate);
 }
 
 /** As `lethe audit heads` writes them, or one signed head a line. */

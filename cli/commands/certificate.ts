@@ -1,19 +1,15 @@
 /** `lethe certificate`: show and fetch the certificate of a job, and check one without asking anybody. */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { type Certificate, certificate } from '../../proof/certificate.js';
 import { checkCertificate } from '../../proof/check-certificate.js';
 import { readKeySet } from '../../protocol/key-source.js';
-import { UsageError } from '../api-client.js';
 import type { Command } from '../context.js';
 import { EXIT } from '../exit-codes.js';
-import { saveTo } from '../files.js';
+import { readText, saveTo } from '../files.js';
 import { count, type Output } from '../output.js';
 
 const stored = z.object({ jws: z.string(), certificate });
 const certificatePath = (job: string) => `/api/v1/deletion-jobs/${encodeURIComponent(job)}/certificate`;
-/** A certificate of some thousand tables is well below. */
-const LARGEST_FILE = 64 * 1024 * 1024;
 
 /** `lethe certificate show JOB`: what it says, unchecked. */
 export const showCertificate: Command<object, [job: string]> = async ({ api, out }, _options, job) => {
@@ -64,16 +60,8 @@ export const verifyCertificate: Command<VerifyOptions, [file: string]> = async (
   return EXIT.ok;
 };
 
-async function readText(file: string): Promise<string> {
-  const content = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(`${file} cannot be read: ${error.code ?? error.message}.`);
-  });
-  if (content.byteLength > LARGEST_FILE) throw new UsageError(`${file} is too large for a certificate.`);
-  return content.toString('latin1');
-}
-
 /** The text as it was signed: editors and `curl` put one line break behind it; the API's answer has it in a member. */
-function signedTextIn(text: string): string {
+export function signedTextIn(text: string): string {
   const jws = z.object({ jws: z.string() }).safeParse(asJson(text));
   return jws.success ? jws.data.jws : text.replace(/\r?\n$/, '');
 }

@@ -93,7 +93,7 @@ describe('lethe certificate', () => {
 
   it('explains each failure, with status 1', async () => {
     const jws = (await api.records.certificateOf(job)).jws;
-    writeFileSync(at('cut.jws'), jws.slice(0, -3));
+    writeFileSync(at('cut.jws'), jws.slice(0, -1));
     writeFileSync(
       at('changed.jws'),
       jws.replace(/\..{20}/, (part) => `${part.slice(0, -1)}x`),
@@ -173,6 +173,13 @@ describe('lethe audit', () => {
       text: expect.stringMatching(/changed job\/.*, event \d+, line \d+/),
     });
     expect(await verify(trail, ['--heads', heads])).toMatchObject({ exit: EXIT.usage });
+    // The certificate says where its job's trail stood; this one, that it stood where it has never been.
+    writeFileSync(at('of-the-trail.jws'), (await api.records.certificateOf(job)).jws);
+    const withCertificate = ['--certificate', at('of-the-trail.jws'), '--keys', keysUrl];
+    expect(await verify(trail, withCertificate)).toMatchObject({
+      exit: EXIT.failed,
+      text: expect.stringContaining(`cut job/${job}, event 5: It ends with event 5; what was signed has 12`),
+    });
     writeFileSync(at('empty'), '');
     expect(await verify(at('empty'))).toMatchObject({ exit: EXIT.failed });
   });
