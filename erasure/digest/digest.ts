@@ -30,6 +30,7 @@ export async function digestStep(
     session,
     context.declaration,
     parts.map(({ archive }) => archive),
+    exported,
   );
   const selects = parts.flatMap((part, place) => {
     const source = sources[place];

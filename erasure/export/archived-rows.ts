@@ -40,11 +40,12 @@ const COLUMNS = `
     JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type e ON e.oid = t.typelem
    WHERE n.nspname = $1 AND c.relname = ANY ($2::text[])`;
 
-/** In the order of the archives. Throws where a column is declared secret that the table does not have. */
+/** In the order of the archives. `forExport`: throws where a column is declared secret that the table does not have. */
 export async function archivedRows(
   session: Session,
   declaration: Declaration,
   archives: readonly Archive[],
+  forExport: boolean,
 ): Promise<ArchivedRows[]> {
   if (archives.length === 0) return [];
   const { rows } = await session.query<StoredColumn>(COLUMNS, [
@@ -53,7 +54,8 @@ export async function archivedRows(
   ]);
   const stored = new Map(rows.map((row) => [`${row.archive} ${row.stored}`, row]));
   return archives.map((archive) => {
-    const secret = secretColumnsOf(declaration, archive);
+    const secret = secretColumns(declaration, archive.table);
+    if (forExport) assertSecretsKnown(archive, secret);
     const columns = archive.columns.map((column) => {
       const { type = 'text', portable = true } = stored.get(`${archive.archive} ${column.stored}`) ?? {};
       return { ...column, type, portable };
@@ -90,15 +92,13 @@ export function secretColumns(
   return policyOf(table, declaration)?.secretColumns ?? [];
 }
 
-function secretColumnsOf(declaration: Declaration, archive: Archive): string[] {
-  const names = archive.columns.map(({ name }) => name);
-  return secretColumns(declaration, archive.table).map((column) => {
-    if (names.includes(column)) return column;
-    // It may have been renamed since the rows were archived, and its new name is declared: then nobody knows which it is.
-    throw new EngineError(
-      'plan_refused',
-      `${label(archive.table)} has no column ${shown(column)}, which is declared secret, among those that were archived. Nothing is exported; correct the declaration.`,
-      { table: label(archive.table) },
-    );
-  });
+function assertSecretsKnown({ table, columns }: Archive, secret: readonly string[]): void {
+  const unknown = secret.find((column) => !columns.some(({ name }) => name === column));
+  if (unknown === undefined) return;
+  // It may have been renamed since the rows were archived, and its new name is declared: then nobody knows which it is.
+  throw new EngineError(
+    'plan_refused',
+    `${label(table)} has no column ${shown(unknown)}, which is declared secret, among those that were archived. Nothing is exported; correct the declaration.`,
+    { table: label(table) },
+  );
 }

@@ -99,7 +99,7 @@ async function archivesOf(
       },
     );
   }
-  const archives = await archivedRows(session, context.declaration, row.archives);
+  const archives = await archivedRows(session, context.declaration, row.archives, true);
   // One table's rows follow each other, also where it has several archives.
   const sorted = [...archives].sort((one, other) =>
     one.table < other.table ? -1 : one.table > other.table ? 1 : 0,

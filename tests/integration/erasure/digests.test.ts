@@ -229,7 +229,28 @@ describe('digests of archives', () => {
       limits: { lockTimeoutMs: 2_000, longestTransactionMs: 30_000 },
     });
     await expect(exported(careless, wrong.tenantId, wrong.jobId)).rejects.toThrow(EngineError);
+    // Without an export the name is of no matter, and what was archived is digested all the same.
+    expect((await reach(careless, wrong, 'purged')).digests).toHaveLength(2);
     await careless.close();
-    await reach(engine, wrong, 'purged');
+  });
+
+  it('that cannot be taken keep no row: past the pivot the purge goes on, and the ledger says what was not done', async () => {
+    const tenant = TENANT.replace('1a', '1e');
+    await db.admin.query(rowsOf(tenant, 31));
+    const job = newJob(tenant);
+    await reach(engine, job, 'staged');
+    const { rows } = await db.admin.query<{ archive: string }>(
+      "SELECT archives->0->>'archive' AS archive FROM lethe_odd.deletion_ledger WHERE job_id = $1",
+      [job.jobId],
+    );
+    await db.admin.query(`ALTER TABLE lethe_odd.${rows[0]?.archive} RENAME TO elsewhere`);
+    const { digests } = await reach(engine, job, 'purged');
+    expect(digests).toBeUndefined();
+    const { rows: ledger } = await db.admin.query(
+      'SELECT not_done FROM lethe_odd.deletion_ledger WHERE job_id = $1',
+      [job.jobId],
+    );
+    expect(ledger[0]?.not_done).toContain('digests of what was archived');
+    await db.admin.query('DROP TABLE lethe_odd.elsewhere');
   });
 });
