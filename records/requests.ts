@@ -26,7 +26,8 @@ export function requestRecords(
         const { tenantId } = request;
         // From here on nobody opens, decides or completes another job of this tenant.
         const gate = await lockGate(client, tenantId);
-        if (gate.erasedAt !== null || (await erasedGate(client, tenantId, hashOf(tenantId))) !== null) {
+        const hash = hashOf(tenantId);
+        if (gate.erasedAt !== null || (hash !== null && (await erasedGate(client, tenantId, hash)) !== null)) {
           throw new Problem('already_erased', 'This tenant has been erased; nothing is left to delete.');
         }
         await refuseHeld(client, tenantId);
