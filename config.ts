@@ -115,9 +115,8 @@ const workerVariables = z.object({
   RESURRECTED_TENANTS: z.enum(['report', 'erase'], 'should be report or erase').default('report'),
   EXPORT_DIR: path.optional(),
   EXPORT_TTL: duration.prefault('7d'),
-  NOTIFY_WEBHOOK_URL: z
-    .url({ protocol: /^https?$/, error: 'should be the http(s) address that is told' })
-    .optional(),
+  /** Who is told what becomes of jobs; several with commas. */
+  NOTIFY_WEBHOOK_URL: webhookAddresses.optional(),
   NOTIFY_WEBHOOK_SECRET: z.string().min(24, 'should be a secret of at least 24 characters').optional(),
   /** Who has to agree before anything is staged; several with commas. */
   PRE_STAGE_RECEIVERS: webhookAddresses.optional(),

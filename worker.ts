@@ -137,7 +137,7 @@ async function main(): Promise<void> {
 
   const notifier = createNotifier({
     records,
-    receiver: receiverOf(config),
+    receivers: receiversOf(config),
     publicKeyOf: createPublicKeyOf(config.TENANT_KEY_SECRET),
     logger,
   });
@@ -192,8 +192,8 @@ async function main(): Promise<void> {
   });
 }
 
-function receiverOf({ NOTIFY_WEBHOOK_URL: url, NOTIFY_WEBHOOK_SECRET: secret }: WorkerConfig) {
-  return url === undefined || secret === undefined ? null : { url, secret };
+function receiversOf({ NOTIFY_WEBHOOK_URL: urls, NOTIFY_WEBHOOK_SECRET: secret }: WorkerConfig) {
+  return urls === undefined || secret === undefined ? null : { urls, secret };
 }
 
 /** `scope.not_covered`, as the configuration has it. */

@@ -78,6 +78,8 @@ export type PreStageBody = z.infer<typeof preStageBody>;
 export const noticeView = z.strictObject({
   message_id: z.uuid(),
   type: z.string(),
+  /** By its host, where there are several. */
+  receiver: z.string().nullable(),
   job_id: jobId.nullable(),
   at: timestamp,
   attempts: z.int().nonnegative(),

@@ -2,7 +2,7 @@
 import { NOTICE_KINDS, type NoticeKind, type NoticeView } from '../protocol/portability.js';
 import type { Client, Database } from './database.js';
 import type { Notice, PortabilityRecords } from './portability-types.js';
-import { claimNotices } from './sql.js';
+import { claimNotices, splitNotices } from './sql.js';
 
 type NoticeRecords = Pick<
   PortabilityRecords,
@@ -23,8 +23,12 @@ export function noticeRecords(database: Database): NoticeRecords {
   return {
     tell: (notice) => database.read((client) => writeNotice(client, notice)),
 
-    dueNotices: async (limit, leaseMs) => {
-      const rows = await database.read((client) => claimNotices(client, limit, leaseMs));
+    dueNotices: async (limit, leaseMs, receivers = []) => {
+      const [first, ...others] = receivers;
+      if (first !== undefined && others.length > 0) {
+        await database.read((client) => splitNotices(client, first, others));
+      }
+      const rows = await database.read((client) => claimNotices(client, limit, leaseMs, receivers));
       return rows.map(({ kind, ...row }) => ({ ...row, kind: kindOf(kind) }));
     },
 
@@ -60,6 +64,7 @@ export function noticeRecords(database: Database): NoticeRecords {
         (row): NoticeView => ({
           message_id: row.messageId,
           type: row.kind,
+          receiver: row.receiver,
           job_id: row.jobId,
           at: row.at.toISOString(),
           attempts: row.attempts,

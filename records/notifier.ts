@@ -1,12 +1,12 @@
 /**
- * Tells the receiver what became of jobs, by the Standard Webhooks scheme: at least once, each job's notices in their
+ * Tells the receivers what became of jobs, by the Standard Webhooks scheme: at least once, each job's notices in their
  * order, for days. No saga waits for it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type NoticeBody, noticeBody } from '../protocol/portability.js';
 import type { DueNotice, PortabilityRecords } from './portability-types.js';
 import type { Records } from './types.js';
-import { createWebhookSender } from './webhooks.js';
+import { createWebhookSender, namedReceivers } from './webhooks.js';
 
 export interface NotifierOptions {
   readonly records: Pick<
@@ -15,7 +15,7 @@ export interface NotifierOptions {
   > &
     Pick<Records, 'withAdvisoryLock'>;
   /** Null: nobody is told, and what would have been told is forgotten after a while. */
-  readonly receiver: { readonly url: string; readonly secret: string } | null;
+  readonly receivers: { readonly urls: readonly string[]; readonly secret: string } | null;
   readonly publicKeyOf: (tenantId: string) => string;
   readonly everyMs?: number;
   readonly timeoutMs?: number;
@@ -46,18 +46,20 @@ const KEPT_MS = 14 * 24 * 3_600_000;
 const FORGET_EVERY_MS = 3_600_000;
 
 export function createNotifier(options: NotifierOptions): Notifier {
-  const { records, receiver, logger, everyMs = EVERY_MS, timeoutMs = TIMEOUT_MS } = options;
+  const { records, receivers: told, logger, everyMs = EVERY_MS, timeoutMs = TIMEOUT_MS } = options;
   const stopping = new AbortController();
+  const secret = told?.secret ?? '';
+  const receivers = namedReceivers(told?.urls ?? []);
+  const names = receivers.map(({ name }) => name);
   const sender = createWebhookSender({ timeoutMs, connections: AT_ONCE });
   let loop: Promise<void> = Promise.resolve();
   let forgotAt = 0;
 
-  async function deliver(
-    notice: DueNotice,
-    { url, secret }: { url: string; secret: string },
-  ): Promise<boolean> {
+  async function deliver(notice: DueNotice): Promise<boolean> {
+    const to = receivers.find(({ name }) => notice.receiver === null || notice.receiver === name);
+    if (to === undefined) return false;
     const body = JSON.stringify(bodyOf(notice, options.publicKeyOf));
-    const { failure } = await sender.send({ id: notice.messageId, url, secret, body });
+    const { failure } = await sender.send({ id: notice.messageId, url: to.url, secret, body });
     if (failure === null) {
       await records.noticeDelivered(notice.noticeId);
       return true;
@@ -66,6 +68,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
     await records.noticeFailed(notice.noticeId, failure, retryInMs);
     const facts = {
       message_id: notice.messageId,
+      receiver: to.name,
       job_id: notice.jobId,
       attempts: notice.attempts,
       reason: failure,
@@ -78,11 +81,11 @@ export function createNotifier(options: NotifierOptions): Notifier {
   async function tellDue(): Promise<number> {
     let taken = 0;
     // A job's next notice is due as soon as the one before was taken.
-    while (receiver !== null && !stopping.signal.aborted) {
-      const due = await records.dueNotices(AT_ONCE, 3 * timeoutMs);
-      const told = await Promise.all(due.map((notice) => deliver(notice, receiver)));
-      taken += told.filter(Boolean).length;
-      if (!told.some(Boolean)) break;
+    while (receivers.length > 0 && !stopping.signal.aborted) {
+      const due = await records.dueNotices(AT_ONCE, 3 * timeoutMs, names);
+      const done = await Promise.all(due.map(deliver));
+      taken += done.filter(Boolean).length;
+      if (!done.some(Boolean)) break;
     }
     if (Date.now() - forgotAt > FORGET_EVERY_MS) {
       await records.forgetNotices(KEPT_MS);
@@ -100,7 +103,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
         await records.withAdvisoryLock(LOCK, async () => {
           while (!stopping.signal.aborted) {
             await tellDue();
-            await pause(receiver === null ? FORGET_EVERY_MS : everyMs);
+            await pause(receivers.length === 0 ? FORGET_EVERY_MS : everyMs);
           }
         });
       } catch (error) {

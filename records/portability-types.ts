@@ -37,6 +37,8 @@ export interface DueNotice {
   readonly facts: Readonly<Record<string, unknown>>;
   readonly at: Date;
   readonly attempts: number;
+  /** Null: the only one. */
+  readonly receiver: string | null;
 }
 
 export interface PortabilityRecords {
@@ -63,8 +65,8 @@ export interface PortabilityRecords {
   waiversOf(jobId: string): Promise<WaiverUse[]>;
 
   tell(notice: Notice): Promise<void>;
-  /** Claims what is due for `leaseMs`; of each stream only the first. */
-  dueNotices(limit: number, leaseMs: number): Promise<DueNotice[]>;
+  /** Claims what is due for `leaseMs`; of each stream only the first, and where there are several receivers for each of them. */
+  dueNotices(limit: number, leaseMs: number, receivers?: readonly string[]): Promise<DueNotice[]>;
   noticeDelivered(noticeId: bigint): Promise<void>;
   /** `retryInMs` null: it is given up, and the next of its stream may go. */
   noticeFailed(noticeId: bigint, error: string, retryInMs: number | null): Promise<void>;

@@ -212,28 +212,48 @@ export interface ClaimedNotice {
   readonly facts: Readonly<Record<string, unknown>>;
   readonly at: Date;
   readonly attempts: number;
+  readonly receiver: string | null;
+}
+
+/** One copy for each receiver of what is told to nobody in particular: each is told at its own pace. */
+export function splitNotices(client: Client, first: string, others: readonly string[]): Promise<number> {
+  return client.$executeRaw`
+    WITH own AS (
+      UPDATE lethe_records.notices SET receiver = ${first}
+      WHERE receiver IS NULL AND delivered_at IS NULL AND given_up_at IS NULL
+      RETURNING *
+    )
+    INSERT INTO lethe_records.notices (message_id, stream, receiver, kind, job_id, tenant_id, facts, at)
+    SELECT message_id, stream, other, kind, job_id, tenant_id, facts, at
+    FROM own CROSS JOIN unnest(${[...others]}::text[]) AS other ORDER BY notice_id`;
 }
 
 /**
  * Notices whose time has come, of each stream only the first that was not told. Claimed for a while: nobody else gets
  * them meanwhile, and if whoever has them dies, they are due again after that.
  */
-export function claimNotices(client: Client, limit: number, leaseMs: number): Promise<ClaimedNotice[]> {
+export function claimNotices(
+  client: Client,
+  limit: number,
+  leaseMs: number,
+  receivers: readonly string[],
+): Promise<ClaimedNotice[]> {
   return client.$queryRaw<ClaimedNotice[]>`
     UPDATE lethe_records.notices n
     SET attempts = n.attempts + 1, next_at = clock_timestamp() + make_interval(secs => ${leaseMs / 1_000}::float8)
     FROM (
       SELECT p.notice_id FROM lethe_records.notices p
       WHERE p.delivered_at IS NULL AND p.given_up_at IS NULL AND p.next_at <= clock_timestamp()
+        AND (p.receiver IS NULL OR p.receiver = ANY (${[...receivers]}::text[]))
         AND NOT EXISTS (
           SELECT FROM lethe_records.notices e
-          WHERE e.stream = p.stream AND e.notice_id < p.notice_id
+          WHERE e.stream = p.stream AND e.receiver IS NOT DISTINCT FROM p.receiver AND e.notice_id < p.notice_id
             AND e.delivered_at IS NULL AND e.given_up_at IS NULL)
       ORDER BY p.notice_id LIMIT ${limit} FOR UPDATE SKIP LOCKED
     ) due
     WHERE n.notice_id = due.notice_id
     RETURNING n.notice_id AS "noticeId", n.message_id::text AS "messageId", n.kind, n.job_id::text AS "jobId",
-      n.tenant_id AS "tenantId", n.facts, n.at, n.attempts`;
+      n.tenant_id AS "tenantId", n.facts, n.at, n.attempts, n.receiver`;
 }
 
 /** A lock of the session: it goes with the connection, also where the process dies. */

@@ -64,6 +64,7 @@ export function stagingDirectory(name: string): StagingDirectory {
           restored_at: null,
           purged_at: new Date().toISOString(),
           restorable: null,
+          orphan_users: { policy: 'report', found: 2, deleted: 0 },
         };
       },
       verification: async ({ params, query }) => ({

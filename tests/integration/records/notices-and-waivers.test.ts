@@ -33,10 +33,10 @@ describe('notices', () => {
   let url: string;
   const notifiers: Notifier[] = [];
 
-  const notifier = (to = url, timeoutMs = 10_000, more: object = {}) => {
+  const notifier = (to: string | string[] = url, timeoutMs = 10_000, more: object = {}) => {
     const made = createNotifier({
       records: test.records,
-      receiver: { url: to, secret: SECRET },
+      receivers: { urls: Array.isArray(to) ? to : [to], secret: SECRET },
       publicKeyOf: (tenantId) => {
         if (tenantId === 'Bakery Ltd') throw new Error('no secret');
         return tenantId;
@@ -157,6 +157,44 @@ describe('notices', () => {
     expect(await notifier().runOnce()).toBe(2 * STORY.length);
     for (const jobId of jobs) expect(told(jobId)).toEqual(STORY);
     expect(await test.records.undeliveredNotices(50)).toEqual([]);
+  });
+
+  it('go to each of several receivers at its own pace, whatever the others do, in order and once', async () => {
+    const jobId = await eventful();
+    const { host } = new URL(url);
+    const both = [`${url}/away?token=hidden`, `${url}/there`];
+    answer = ({ url: path }) => ({ status: path.startsWith('/hook/away') ? 503 : 204 });
+    expect(await notifier(both).runOnce()).toBe(STORY.length);
+    expect(told(jobId)).toEqual(STORY);
+    expect(got.every((one) => one.url === '/hook/there')).toBe(true);
+    const left = await test.records.undeliveredNotices(50);
+    expect(left.map(({ receiver: name, attempts }) => [name, attempts])).toEqual([
+      ...STORY.slice(1).map(() => [host, 0]),
+      [host, 1],
+    ]);
+    const ids = got.map(({ headers }) => headers['webhook-id']);
+    expect(new Set(ids).size).toBe(STORY.length);
+    expect(left.map((one) => one.message_id).reverse()).toEqual(ids);
+
+    got = [];
+    answer = () => ({ status: 204 });
+    await dueNow();
+    expect(await notifier(both).runOnce()).toBe(STORY.length);
+    expect(told(jobId)).toEqual(STORY);
+    expect(got.every((one) => one.url.startsWith('/hook/away'))).toBe(true);
+    expect(await test.records.undeliveredNotices(50)).toEqual([]);
+    // Whom nobody has configured any more is not told, and does not keep the others.
+    answer = () => ({ status: 503 });
+    await open(test.records);
+    await eventful();
+    await notifier(both).runOnce();
+    answer = () => ({ status: 204 });
+    await dueNow();
+    got = [];
+    expect(await notifier([`${url}/away`]).runOnce()).toBe(STORY.length);
+    expect(new Set((await test.records.undeliveredNotices(50)).map((one) => one.receiver))).toEqual(
+      new Set([`${host} 2`]),
+    );
   });
 
   it('follow no redirect, wait for no answer for long, and are claimed by one at a time', async () => {

@@ -34,6 +34,7 @@ describe('a certificate', () => {
     const job = await saga.untilEnded(asked);
     expect(job).toMatchObject({ status: 'completed', phase: 'ended' });
     saga.expectGone(tenant);
+    expect(job.services.find(({ role }) => role === 'tenant_directory')?.orphan_users?.found).toBe(2);
     const { stored, said } = await certificateOf(job.job_id);
     expect(said).toMatchObject({
       issuer: 'lethe tests',
@@ -41,6 +42,7 @@ describe('a certificate', () => {
       tenant_id: tenant,
       job: { job_id: job.job_id, decided_at: job.decided_at },
       requested: { role: 'operator', ground: 'The contract has ended.' },
+      orphan_users: { policy: 'report', found: 2, deleted: 0 },
       totals: { deleted: 6, retained: 0, anonymized: 0, kept: 0 },
       not_covered: { systems: NOT_COVERED },
     });
