@@ -253,7 +253,7 @@ BEGIN
     FROM lethe_records.audit_chains AS c
     WHERE c.removed_at IS NULL AND c.last_at < older_than AND (
         c.chain NOT LIKE 'job/%'
-        OR substr(c.chain, 5)::uuid = ANY (old_jobs)
+        OR c.chain IN (SELECT 'job/' || o.job_id FROM unnest(old_jobs) AS o(job_id))
         OR NOT EXISTS (SELECT FROM lethe_records.deletion_jobs AS j WHERE 'job/' || j.job_id = c.chain)
     );
 
