@@ -27,7 +27,10 @@ export function requestRecords(
         // From here on nobody opens, decides or completes another job of this tenant.
         const gate = await lockGate(client, tenantId);
         const hash = hashOf(tenantId);
-        if (gate.erasedAt !== null || (hash !== null && (await erasedGate(client, tenantId, hash)) !== null)) {
+        if (
+          gate.erasedAt !== null ||
+          (hash !== null && (await erasedGate(client, tenantId, hash)) !== null)
+        ) {
           throw new Problem('already_erased', 'This tenant has been erased; nothing is left to delete.');
         }
         await refuseHeld(client, tenantId);
