@@ -152,7 +152,7 @@ export interface Records extends GateRecords, StaysGoneRecords, ProofRecords, Po
   decideProceed(jobId: string): Promise<DecisionFound | PivotWaits>;
   decisionOf(jobId: string): Promise<DecisionFound | null>;
   /**
-   * Ends the job; an end is never left. `completed` marks the tenant as erased in the same transaction. Throws
+   * Ends the job; an end is never left. `completed` is for `completeJob` alone, with a certificate. Throws
    * `state_conflict` for an end that the decision excludes; an older run's is dropped, as the view then tells.
    */
   endJob(jobId: string, order: WriteOrder, status: EndedStatus, outcome: string): Promise<JobView>;
