@@ -65,7 +65,7 @@ const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
   signing_key_missing:
     'Put a certificate key into SIGNING_KEYS_DIR of the worker (docs/certificate.md). It is tried again by itself, or at once on replay.',
   not_verified:
-    'The records do not show every service purged and verified; GET /audit?job_id= says what happened to it. It is tried again by itself, or at once on replay.',
+    'The records do not show every service purged and verified: see states and verified_at of the job’s services, and its audit trail. It is tried again by itself, or at once on replay.',
 };
 
 /** What a job that cannot go on by itself waits for. */
