@@ -5,8 +5,10 @@ import { hasEnded, type JobView } from '../../protocol/jobs.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 import { openWorld, type Victim, type World } from '../support/world.js';
 
-const ROUNDS = 4;
-const AT_ONCE = 5;
+const ROUNDS = 2;
+const AT_ONCE = 10;
+/** Longer than the last of them is staged after the first. */
+const WINDOW = '15s';
 
 let platform: TestPlatform;
 let world: World;
@@ -48,7 +50,9 @@ async function cancelBy(
 async function race(round: number): Promise<JobView['decision'][]> {
   const { callers, holds } = world;
   const victims = Array.from({ length: AT_ONCE }, () => world.victim());
-  const jobs = await Promise.all(victims.map((victim) => callers.request(victim, { restore_window: '2s' })));
+  const jobs = await Promise.all(
+    victims.map((victim) => callers.request(victim, { restore_window: WINDOW })),
+  );
   await world.until(jobs, ({ staged_at }) => staged_at !== null);
   const ledger = await holds.table(LEDGER, 'ACCESS EXCLUSIVE');
   await world.until(jobs, ({ phase }) => phase === 'pivot');
