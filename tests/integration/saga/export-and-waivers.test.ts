@@ -103,6 +103,16 @@ describe('an export', () => {
       .find(({ service }) => service === 'shop')
       ?.tables.map(({ table, digest }) => [table, digest]);
     expect(told?.sort()).toEqual(digests?.map(({ table, exported }) => [table, exported]).sort());
+    const { jws } = await saga.records.certificateOf(job.job_id);
+    const payload = Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString();
+    const certified = JSON.parse(payload).services.find(
+      ({ service }: { service: string }) => service === 'shop',
+    ).tables;
+    expect(
+      certified
+        .map((one: { table: string; digest: { exported: string } }) => [one.table, one.digest.exported])
+        .sort(),
+    ).toEqual(told?.sort());
     expect(await countRows(shop.admin, 'small.accounts')).toBe(6);
     // Its time comes: the record says so, and the file goes.
     await saga.pool.query(
