@@ -12,7 +12,15 @@ import type {
   Verification,
 } from '../../protocol/participant.js';
 import type { Tables, TenantDatabase } from './database.js';
-import { addedOrphans, deleteMembers, noMembers, orphanFindings, readOrphans, USERS } from './orphans.js';
+import {
+  addedOrphans,
+  deleteMembers,
+  noMembers,
+  orphanFindings,
+  policyOfJob,
+  readOrphans,
+  USERS,
+} from './orphans.js';
 import { lockTenants, missingPrivileges, takeHorizon, viewHorizon } from './sql.js';
 import { checkTenantId } from './tenants.js';
 
@@ -110,10 +118,11 @@ export function purge(
   database: TenantDatabase,
   tenantId: string,
   jobId: string,
-  policy: OrphanPolicy,
+  configured: OrphanPolicy,
 ): Promise<void> {
   checkTenantId(tenantId);
   return database.transaction(async (tables) => {
+    const policy = await policyOfJob(tables, { tenantId, jobId }, configured);
     const [existing] = await lockTenants(tables, [tenantId]);
     const where = { tenantId_jobId: { tenantId, jobId } };
     const earlier = await tables.deletionLedger.findUnique({ where });

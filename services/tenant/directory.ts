@@ -1,5 +1,6 @@
 /** The calls of a tenant directory that change no membership: who a tenant is, and its suspension by a job. */
 import type { DirectoryTenant, SuspensionState, TenantAdmins } from '../../protocol/directory.js';
+import type { OrphanPolicy } from '../../protocol/participant.js';
 import { Problem } from '../../protocol/problems.js';
 import type { Tables, TenantDatabase } from './database.js';
 import { lockTenants } from './sql.js';
@@ -66,6 +67,7 @@ export function setSuspension(
   tenantId: string,
   jobId: string,
   suspended: boolean,
+  orphanPolicy: OrphanPolicy,
 ): Promise<SuspensionState> {
   checkTenantId(tenantId);
   return database.transaction(async (tables) => {
@@ -79,7 +81,7 @@ export function setSuspension(
         const detail = 'This job has lifted its suspension of the tenant and cannot set it again.';
         throw new Problem('state_conflict', detail, { state: 'lifted', job_id: jobId });
       }
-      if (found === null) await tables.tenantSuspension.create({ data: key });
+      if (found === null) await tables.tenantSuspension.create({ data: { ...key, orphanPolicy } });
     } else if (!found?.liftedAt) {
       const liftedAt = new Date();
       await tables.tenantSuspension.upsert({ where, create: { ...key, liftedAt }, update: { liftedAt } });

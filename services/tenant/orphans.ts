@@ -3,6 +3,7 @@ import {
   type Finding,
   type OrphanPolicy,
   type OrphanUsers,
+  orphanPolicy,
   orphanUsers,
 } from '../../protocol/participant.js';
 import type { Tables } from './database.js';
@@ -39,6 +40,26 @@ export async function deleteMembers(
   }
   const { members, users } = await deleteMembersAndCount(tables, tenantId);
   return { members, orphans: { policy, found: users, deleted: 0 } };
+}
+
+/**
+ * By which policy a job purges. Nobody is deleted whom the job did not say to delete when it suspended the tenant: that is
+ * what was shown and approved, and the configuration may be another one by now.
+ */
+export async function policyOfJob(
+  tables: Tables,
+  key: { readonly tenantId: string; readonly jobId: string },
+  configured: OrphanPolicy,
+): Promise<OrphanPolicy> {
+  if (configured !== 'delete') return configured;
+  const suspension = await tables.tenantSuspension.findUnique({
+    where: { tenantId_jobId: { ...key } },
+    select: { orphanPolicy: true },
+  });
+  // A job that suspends nobody erases again what came back.
+  if (suspension === null) return configured;
+  const shown = orphanPolicy.safeParse(suspension.orphanPolicy);
+  return shown.success ? shown.data : 'report';
 }
 
 export function noMembers(policy: OrphanPolicy): MembersGone {

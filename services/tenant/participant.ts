@@ -86,7 +86,8 @@ export function tenantParticipant({
         return { tenant_id: tenantId, service_name: name, released };
       },
       tenant: ({ params }) => readTenant(tables, params.tenant_id),
-      suspend: ({ params, body }) => setSuspension(database, params.tenant_id, body.job_id, body.suspended),
+      suspend: ({ params, body }) =>
+        setSuspension(database, params.tenant_id, body.job_id, body.suspended, policy),
       async admins({ params: { tenant_id: tenantId } }) {
         checkTenantId(tenantId);
         const tenant = await tables.tenant.findUnique({ where: { id: tenantId }, select: { id: true } });

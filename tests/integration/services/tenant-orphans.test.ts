@@ -146,6 +146,26 @@ describe('users whose only tenant goes', () => {
       expect(verified).toMatchObject({ clean: true, rows_left: 0 });
     });
 
+    it('stay where the job was shown, and suspended the tenant, under another policy', async () => {
+      const ways = [
+        ['report', 'delete', { policy: 'report', found: 2, deleted: 0 }],
+        ['delete', 'keep', { policy: 'keep', found: 2, deleted: 0 }],
+        ['delete', 'delete', { policy: 'delete', found: 2, deleted: 2 }],
+      ] as const;
+      for (const [shown, later, expected] of ways) {
+        const { tenant, only } = await bakery();
+        const job = randomUUID();
+        await clientOf(shown).call('suspend', {
+          params: { tenant_id: tenant },
+          body: { job_id: job, suspended: true },
+        });
+        const purged = await purge(later, tenant, job);
+        expect(purged.orphan_users).toEqual(expected);
+        expect(purged.plan_hash).toBe((await previewOf(expected.policy, randomUUID())).plan_hash);
+        expect(await usersLeft(...only)).toHaveLength(expected.deleted > 0 ? 0 : 2);
+      }
+    });
+
     it('stay when somebody makes them members of another tenant before the purge has their rows', async () => {
       const { tenant, other, owner, member, only } = await bakery();
       const joining = new pg.Client(fixture.pool.options);

@@ -4,3 +4,6 @@
 -- AlterTable
 ALTER TABLE "lethe_tenant"."deletion_ledger" ADD COLUMN     "orphan_users" JSONB,
 ADD COLUMN     "plan_hash" TEXT;
+
+-- AlterTable
+ALTER TABLE "lethe_tenant"."tenant_suspensions" ADD COLUMN     "orphan_policy" TEXT;
