@@ -132,8 +132,8 @@ class ChunkWork {
     const remove = async () => (await session.query(sql, [row.tenantId], about)).rowCount ?? 0;
     const rows = await (fast ? withTriggersOff(session, remove) : remove());
     this.work.note(table.oid, rows, fast);
-    if (fast && archive !== null && rows > 0) {
-      const from = await this.newFrom(archive, blocks, rows);
+    if (fast && archive !== null) {
+      const from = rows === 0 ? 0 : await this.newFrom(archive, blocks, rows);
       await this.work.assertNothingRefers(new Map([[table.oid, from]]));
     }
     return rows;
@@ -169,8 +169,10 @@ class ChunkWork {
       if (this.options.mode === 'archive')
         await this.work.prepareArchives({ tableOids: [sibling.oid] }, task.unit);
       const sql = deletion(plan, unit, sibling, this.archiveOf(sibling));
-      const { rowCount } = await session.query(sql, [row.tenantId], { table: label(sibling) });
-      this.work.note(sibling.oid, rowCount ?? 0, false);
+      const about = { table: label(sibling), privilege: 'DELETE' };
+      const remove = async () => (await session.query(sql, [row.tenantId], about)).rowCount ?? 0;
+      const fast = withoutTriggers(plan, task.unit, this.options);
+      this.work.note(sibling.oid, await (fast ? withTriggersOff(session, remove) : remove()), fast);
     }
   }
 
