@@ -3,7 +3,7 @@ import type { Catalog, CatalogTable, ForeignKey } from '../catalog/types.js';
 import type { Declaration } from '../declaration.js';
 import { label } from '../quote.js';
 import { policyOf } from './policy.js';
-import { columnLabel } from './soft-references.js';
+import { columnLabel, family } from './soft-references.js';
 import type { OwnedTable } from './types.js';
 
 export type Candidate = ColumnCandidate | GenericCandidate | TableCandidate;
@@ -68,6 +68,8 @@ class Search {
   private readonly byName: ReadonlyMap<string, CatalogTable>;
   private readonly root: CatalogTable | undefined;
   private readonly tenantNames: readonly string[];
+  /** What one tenant is called, as its own table says. */
+  private readonly ofRoot: readonly string[];
 
   constructor(private readonly covered: Covered) {
     const { ownedTables, declaration } = covered;
@@ -79,10 +81,12 @@ class Search {
     this.root = ownedTables
       .map(({ table }) => table)
       .find((table) => root && [label(table), `${table.schema}.${table.name}`].includes(root.table));
-    const ofRoot = this.root === undefined ? [] : singulars(this.root.name);
+    this.ofRoot = this.root === undefined ? [] : singulars(this.root.name);
     this.tenantNames = [
       ...columns.map(plain),
-      ...ofRoot.flatMap((name) => ['id', 'uuid', plain(root?.key ?? 'id')].map((key) => `${name}${key}`)),
+      ...this.ofRoot.flatMap((name) =>
+        ['id', 'uuid', plain(root?.key ?? 'id')].map((key) => `${name}${key}`),
+      ),
     ];
   }
 
@@ -151,7 +155,7 @@ class Search {
 
   private byItsName(table: CatalogTable, column: string): (ColumnCandidate | GenericCandidate)[] {
     const name = plain(column);
-    if (this.tenantNames.includes(name) || name.includes('tenant')) {
+    if (this.tenantNames.includes(name) || name.includes('tenant') || this.isNamedAsTenant(table, column)) {
       const { root } = this.covered.declaration.tenant;
       const target = this.root && root ? { table: this.root, column: root.key } : null;
       return [{ kind: 'tenant_column', table, column, target, because: 'name' }];
@@ -168,6 +172,15 @@ class Search {
     return target === undefined || key === undefined
       ? []
       : [{ kind: 'soft_reference', table, column, target: { table: target, column: key }, because: 'name' }];
+  }
+
+  /** `project` of a table beside `projects`: the key of one, where it is of the key's type. */
+  private isNamedAsTenant(table: CatalogTable, column: string): boolean {
+    const { root } = this.covered.declaration.tenant;
+    if (!this.ofRoot.includes(plain(column)) || table === this.root) return false;
+    const one = table.columns.find(({ name }) => name === column);
+    const key = this.root?.columns.find(({ name }) => name === root?.key);
+    return one !== undefined && key !== undefined && family(one) === family(key);
   }
 }
 

@@ -215,6 +215,16 @@ describe('coverage', () => {
     ).toEqual(['warning generic_reference app.logs']);
   });
 
+  test('a column that is called like one tenant, where it is of the type of its key', () => {
+    const tenant = { columns: [], root: { table: 'app.projects', key: 'id' }, type: 'integer' } as const;
+    const { tables } = declarationOf(['projects']);
+    const flags = (column: string) =>
+      brief(found([{ name: 'projects' }, { name: 'flags', columns: [column] }], { tenant, tables }));
+    expect(flags('project:integer')).toEqual(['warning looks_tenant_owned app.flags']);
+    expect(flags('project:text')).toEqual([]);
+    expect(flags('project_manager:integer')).toEqual([]);
+  });
+
   test('a tenant column of another type than declared, and several of them', () => {
     expect(brief(found([{ name: 'shops', columns: ['tenant_id:text'] }]))).toEqual([
       'refusal tenant_type_mismatch app.shops',
