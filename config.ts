@@ -48,10 +48,15 @@ const logLevel = z
   )
   .default('info');
 
+const address = z.url({ protocol: /^https?$/ });
+const parts = (written: string) => written.split(',').map((one) => one.trim());
 const webhookAddresses = z
   .string()
-  .transform((written) => written.split(',').map((one) => one.trim()))
-  .pipe(z.array(z.url({ protocol: /^https?$/, error: 'should be http(s) addresses, several with commas' })));
+  .refine(
+    (written) => parts(written).every((one) => address.safeParse(one).success),
+    'should be http(s) addresses, several with commas',
+  )
+  .transform(parts);
 
 const general = {
   LOG_LEVEL: logLevel,

@@ -66,6 +66,23 @@ describe('configuration', () => {
     ]);
   });
 
+  it('takes several receivers, and asks for the secret that they know', () => {
+    const secret = { NOTIFY_WEBHOOK_SECRET: 'a secret of many characters' };
+    for (const name of ['NOTIFY_WEBHOOK_URL', 'PRE_STAGE_RECEIVERS'] as const) {
+      const two = { ...worker, [name]: 'https://a.example/hook?x=1, http://b.example' };
+      const read = readWorkerConfig({ ...two, ...secret });
+      expect(read[name]).toEqual(['https://a.example/hook?x=1', 'http://b.example']);
+      expect(faultsOf(() => readWorkerConfig(two))).toEqual([
+        expect.stringContaining('NOTIFY_WEBHOOK_SECRET is missing'),
+      ]);
+      for (const wrong of ['https://a.example,', 'ftp://a.example', 'https://a.example,b']) {
+        expect(faultsOf(() => readWorkerConfig({ ...worker, ...secret, [name]: wrong }))).toEqual([
+          `${name} should be http(s) addresses, several with commas`,
+        ]);
+      }
+    }
+  });
+
   it('takes an empty variable as one that is not set', () => {
     expect(readWorkerConfig({ ...worker, GIVE_UP_AFTER: '' }).GIVE_UP_AFTER).toBe(15 * 60_000);
   });
