@@ -1,5 +1,14 @@
 /** What processes use, as Linux tells it. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+
+/** From now on: what a process needed to start is more than what it needs to work. */
+export function forgetMostMemory(pid: number): void {
+  try {
+    for (const one of [pid, ...below(pid)]) writeFileSync(`/proc/${one}/clear_refs`, '5');
+  } catch {
+    // Then the start counts, for each size alike.
+  }
+}
 
 /** The most memory that a process and those below it have held, in MiB; null where /proc is not there. */
 export function mostMemoryMiB(pid: number): number | null {

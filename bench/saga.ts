@@ -12,7 +12,7 @@ import type { SeededTenant } from '../services/sample-data/load.js';
 import { measureBare } from './bare.js';
 import type { Cluster } from './cluster.js';
 import type { Times } from './figures.js';
-import { mostMemoryMiB } from './processes.js';
+import { forgetMostMemory, mostMemoryMiB } from './processes.js';
 
 export const SAGA = 'whole saga';
 export const SAGA_EMPTY = 'whole saga of an empty tenant';
@@ -52,9 +52,13 @@ export async function runSagas(
   });
   for (const tenant of tenants.memory) {
     await onPlatform(cluster, `platform-${tenant.rows}`, report, async (platform, api) => {
+      const processes = (['worker', 'services'] as const).map((name) => ({
+        name,
+        pid: platform.process(name).pid,
+      }));
+      for (const { pid } of processes) if (pid !== null) forgetMostMemory(pid);
       await deleted(api, tenant);
-      for (const name of ['worker', 'services'] as const) {
-        const { pid } = platform.process(name);
+      for (const { name, pid } of processes) {
         const peak = pid === null ? null : mostMemoryMiB(pid);
         if (peak !== null) times.add(MEMORY(name, tenant.rows), peak, 'MiB');
       }
