@@ -233,6 +233,31 @@ describe('rows that others write while chunks go', () => {
   });
 });
 
+describe('a restore in chunks', () => {
+  it('that stops in the middle has every row in one place, and goes on when the cause is gone', async () => {
+    const job = newJob(TENANT);
+    const engine = db.engine(TINY);
+    await stepTo(() => whole, job, 'staged');
+    // Nobody can know beforehand what a check will say.
+    await db.admin.query(
+      `ALTER TABLE large.orders ADD CONSTRAINT no_more CHECK (account_id IS NULL) NOT VALID`,
+    );
+    await expect(stepTo(() => engine, job, 'restored')).rejects.toMatchObject({
+      code: 'restore_conflict',
+      message: expect.stringMatching(/no_more.*What is not back yet is in the archive/),
+    });
+    const { rowsDone, state } = await engine.status(TENANT, job.jobId);
+    expect(state).toBe('restoring');
+    expect(rowsDone).toBeGreaterThan(0);
+    expect(rowsDone).toBeLessThan(TOTAL);
+    expect(await countRows(db.admin, 'lethe_large.tenant_tombstones')).toBe(1);
+    await expect(step(engine, job, 'purged')).rejects.toMatchObject({ code: 'state_conflict' });
+    await db.admin.query('ALTER TABLE large.orders DROP CONSTRAINT no_more');
+    expect(await stepTo(() => engine, job, 'restored')).toMatchObject({ rowsDone: TOTAL });
+    expect(await checksums(db.admin, largeShop)).toEqual(before);
+  });
+});
+
 describe('what may be taken of the server', () => {
   it('makes chunks of a transaction that takes too long', async () => {
     const job = newJob(TENANT);
