@@ -9,12 +9,13 @@ export interface Plotted {
   readonly figures: readonly Figure[];
 }
 
-const WIDTH = 860;
+const WIDTH = 880;
 const LABELS = 350;
-const VALUES = 150;
+const VALUES = 160;
 const ROW = 30;
 const TOP = 64;
 const BAR = 16;
+const LONGEST_LABEL = 46;
 
 /** Shares of a goal that the axis is marked at, and where it ends. */
 const MARKS = [0.125, 0.25, 0.5, 1, 2, 4, 8] as const;
@@ -81,7 +82,7 @@ function bar(figure: Figure, ofGoal: number, y: number): string {
 
 /** What was reached, and what was to be. */
 function reachedText({ minimum, minimumRatio, unit, toReach }: Figure): string {
-  const goal = toReach?.replace(/ \(.*\)$/, '') ?? '';
+  const goal = (toReach ?? '').replace(/ \(.*\)$| ms$| MiB$/, '').replace('<=', '≤');
   const value =
     minimumRatio === null || unit === 'MiB'
       ? `${minimum < 10 ? minimum.toFixed(2) : Math.round(minimum)} ${unit}`
@@ -100,7 +101,7 @@ function round(value: number): number {
 }
 
 function cut(text: string): string {
-  return text.length > 52 ? `${text.slice(0, 51)}…` : text;
+  return text.length > LONGEST_LABEL ? `${text.slice(0, LONGEST_LABEL - 1)}…` : text;
 }
 
 function escaped(text: string): string {
