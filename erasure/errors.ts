@@ -90,9 +90,19 @@ export function repetitionOf(error: unknown): Repetition {
   }
   if (['40001', '40P01', '57P01', '57P05', '25P03'].includes(state)) return 'slice';
   if (state.startsWith('08')) return 'slice';
+  if (isElsewhere(error, state)) return 'caller';
   if (state.startsWith('53') || state.startsWith('57P') || state === '57014' || state === '55P03')
     return 'caller';
   return 'never';
+}
+
+/** The connection leads to a server that takes no writes, or a database that takes no connections: while a standby takes over. */
+function isElsewhere(error: unknown, sqlstate: string): boolean {
+  if (sqlstate === '25006') return true;
+  return (
+    (sqlstate === '0A000' && /during recovery/.test(messageOf(error))) ||
+    (sqlstate === '55000' && /not currently accepting connections/.test(messageOf(error)))
+  );
 }
 
 function isLostConnection(error: unknown): boolean {
@@ -134,7 +144,7 @@ export function engineError(error: unknown): unknown {
   if (repetitionOf(error) === 'never') {
     return new EngineError('database_error', `PostgreSQL refused: ${words}.`, facts);
   }
-  const unavailable = sqlstate.startsWith('08') || sqlstate.startsWith('57P');
+  const unavailable = sqlstate.startsWith('08') || sqlstate.startsWith('57P') || isElsewhere(error, sqlstate);
   return new EngineError(
     unavailable ? 'database_unavailable' : 'database_busy',
     `PostgreSQL could not do it now: ${words}. Nothing of it was kept; ask again.`,

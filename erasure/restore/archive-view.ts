@@ -1,7 +1,7 @@
 /** An archive seen as its table would be: today's names, today's types. */
 import type { EngineContext } from '../context.js';
 import type { Archive } from '../ledger/record.js';
-import { ident, qualified, shown } from '../quote.js';
+import { ident, label, qualified, shown } from '../quote.js';
 import { type LiveTable, liveColumn } from './live-tables.js';
 
 export interface ArchiveView {
@@ -15,6 +15,16 @@ export interface ArchiveView {
   readonly dropped: readonly string[];
   /** Names of columns that nothing would fill. */
   readonly required: readonly string[];
+}
+
+/** Why no row of an archive can come back, whatever it holds; null: some may. */
+export function whyNone(view: ArchiveView): string | null {
+  const { table, archive, dropped, required } = view;
+  if (table.replaced)
+    return `the table is called ${label(table)} now, and another is called ${label(archive.table)}`;
+  if (dropped.length > 0) return `column ${dropped.join(', ')} was dropped since`;
+  if (required.length > 0) return `column ${required.join(', ')} is new, may not be null, and has no default`;
+  return null;
 }
 
 export function archiveView(context: EngineContext, archive: Archive, table: LiveTable): ArchiveView {

@@ -5,7 +5,7 @@ import type { Archive, LedgerRow, SkippedRows } from '../ledger/record.js';
 import { rehomed } from '../ledger/rehome.js';
 import { label, qualified, shown } from '../quote.js';
 import type { Session } from '../session/session.js';
-import { type ArchiveView, archiveView, asTable, PLACE } from './archive-view.js';
+import { type ArchiveView, archiveView, asTable, PLACE, whyNone } from './archive-view.js';
 import { keyChecks, keysOf, uniqueChecks } from './constraint-checks.js';
 import { liveTables } from './live-tables.js';
 
@@ -188,7 +188,7 @@ async function conflictingRows(
   filled.forEach((archive, place) => {
     const table = live[place] ?? null;
     const view = table && archiveView(context, archive, table);
-    const why = whyNone(view);
+    const why = view ? whyNone(view) : 'the table is gone';
     if (view && why === null) views.push(view);
     else {
       const places = `SELECT a.ctid FROM ${nameOf(context, archive.archive)} AS a`;
@@ -216,13 +216,4 @@ async function conflictingRows(
     return { archive: view.archive, table: label(view.table), why, places, key };
   });
   return [...whole, ...ofRows];
-}
-
-/** Why no row of the archive can come back; null: some may. */
-function whyNone(view: ArchiveView | null): string | null {
-  if (view === null) return 'the table is gone';
-  if (view.dropped.length > 0) return `column ${view.dropped.join(', ')} was dropped since`;
-  if (view.required.length > 0)
-    return `column ${view.required.join(', ')} is new, may not be null, and has no default`;
-  return null;
 }

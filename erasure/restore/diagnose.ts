@@ -5,7 +5,7 @@ import type { LedgerRow, Restorable } from '../ledger/record.js';
 import { rehomed } from '../ledger/rehome.js';
 import { label } from '../quote.js';
 import type { Session } from '../session/session.js';
-import { type ArchiveView, archiveView } from './archive-view.js';
+import { type ArchiveView, archiveView, whyNone } from './archive-view.js';
 import { keyChecks, uniqueChecks } from './constraint-checks.js';
 import { liveTables } from './live-tables.js';
 
@@ -42,9 +42,9 @@ export async function diagnose(
       return;
     }
     const view = archiveView(context, archive, table);
-    for (const name of view.dropped) say(`column ${name} was dropped since`);
-    for (const name of view.required) say(`column ${name} is new, may not be null, and has no default`);
-    if (view.dropped.length === 0 && view.required.length === 0) views.push(view);
+    const why = whyNone(view);
+    if (why === null) views.push(view);
+    else say(why);
   });
   const checks = [...(await uniqueChecks(session, views)), ...(await keyChecks(session, views))];
   for (const check of checks) {

@@ -18,6 +18,8 @@ export interface LiveTable {
   readonly schema: string;
   readonly name: string;
   readonly partitioned: boolean;
+  /** It was renamed, and another table has its name now: rows that come back may belong there. */
+  readonly replaced?: boolean;
   readonly columns: readonly LiveColumn[];
 }
 
@@ -28,6 +30,9 @@ interface Row extends Omit<LiveTable, 'columns'> {
 
 const LIVE = `
   SELECT a.place, c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'p' AS partitioned,
+         EXISTS (SELECT FROM pg_class x JOIN pg_namespace xn ON xn.oid = x.relnamespace
+                  WHERE xn.nspname = a.schema AND x.relname = a.name AND x.relkind IN ('r', 'p') AND x.oid <> c.oid)
+           AS replaced,
          (SELECT json_agg(json_build_object('attnum', t.attnum, 'name', t.attname,
                    'type', format_type(t.atttypid, t.atttypmod), 'generated', t.attgenerated <> '',
                    'required', t.attnotnull AND d.oid IS NULL AND t.attidentity = '' AND t.attgenerated = '',

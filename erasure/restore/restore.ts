@@ -12,7 +12,7 @@ import { policyOf } from '../plan/policy.js';
 import { label, qualified } from '../quote.js';
 import type { Session } from '../session/session.js';
 import { NotByFastPath, withTriggersOff } from '../stage/fast-path.js';
-import { type ArchiveView, archiveView } from './archive-view.js';
+import { type ArchiveView, archiveView, whyNone } from './archive-view.js';
 import { assertReferencesHold, silentlyRestorable, withInsertTriggers } from './fast-path.js';
 import { type LiveTable, liveTables } from './live-tables.js';
 import { setReferencesBack } from './references.js';
@@ -150,9 +150,9 @@ export interface Insertion {
 export function insertionOf(context: EngineContext, archive: Archive, table: LiveTable | null): Insertion {
   if (table === null) throw conflict(label(archive.table), archive.rows, 'the table is gone');
   const view = archiveView(context, archive, table);
-  const { columns, dropped } = view;
-  if (dropped.length > 0)
-    throw conflict(label(table), archive.rows, `column ${dropped.join(', ')} was dropped since`);
+  const { columns } = view;
+  const why = whyNone(view);
+  if (why !== null) throw conflict(label(table), archive.rows, why);
   const all = [...columns.values()];
   return {
     view,

@@ -13,6 +13,7 @@ import {
   reach,
   untilBlocked,
 } from '../../support/erasure.js';
+import { withSuperuser } from '../../support/test-databases.js';
 import { NEIGHBOUR, SMALL_SQL, smallRows, smallShop, TENANT } from './small-shop.js';
 
 // Two names that are one where 63 bytes are cut to fewer, and types whose text depends on a session's settings.
@@ -139,6 +140,19 @@ describe('a server that fails', () => {
     expect(await checksums(db.admin, shop)).toEqual(before);
   });
 
+  it('because it takes no connections for a while is asked again', async () => {
+    const own = db.engine({ poolSize: 1 });
+    const server = await db.connect();
+    const other = db.database.url.replace(/\/[^/]*$/, '/postgres');
+    await withSuperuser(other, async (client) => {
+      await client.query(`ALTER DATABASE ${ident(db.database.name)} WITH ALLOW_CONNECTIONS false`);
+      await expect(own.preview(TENANT)).rejects.toMatchObject({ code: 'database_unavailable' });
+      await client.query(`ALTER DATABASE ${ident(db.database.name)} WITH ALLOW_CONNECTIONS true`);
+    });
+    await server.query('SELECT 1');
+    expect((await own.preview(TENANT)).totalRows).toBeGreaterThan(0);
+  });
+
   it('because it has no connection left is asked again', async () => {
     const late = db.engine({ poolSize: 1 });
     await db.admin.query(`ALTER ROLE ${ident(db.role)} CONNECTION LIMIT 0`);
@@ -248,6 +262,11 @@ describe('a schema that is migrated while the tenant is away', () => {
       'has no partition any more for rows that come back',
       'ALTER TABLE small.visits DETACH PARTITION small.visits_2',
       `ALTER TABLE small.visits ATTACH PARTITION small.visits_2 FOR VALUES FROM ('2026-02-01') TO ('2026-03-01')`,
+    ],
+    [
+      'has another table under the name of an old one',
+      'ALTER TABLE small.notes RENAME TO notes_old; CREATE TABLE small.notes (LIKE small.notes_old INCLUDING ALL)',
+      'DROP TABLE small.notes; ALTER TABLE small.notes_old RENAME TO notes',
     ],
     [
       'has a narrower column',
