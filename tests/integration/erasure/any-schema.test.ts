@@ -129,50 +129,57 @@ function ways(turn: number): { role: string; limits: Partial<EngineLimits> }[] {
   ];
 }
 
+const { TEST_SCHEMAS: numRuns, TEST_SEED: seed } = readLocalConfig();
+/** Also for finding a smaller schema that fails as well. */
+const LIMIT_MS = 30_000 + numRuns * 8_000;
+
 const seen = { run: 0, refused: new Map<string, number>(), moved: 0 };
 
-test('of any schema exactly what belongs to a tenant goes, comes back exactly, and goes for good', async () => {
-  const { TEST_SCHEMAS: numRuns, TEST_SEED: seed } = readLocalConfig();
-  await fc.assert(
-    fc.asyncProperty(rawSchema, fc.nat(2), async (raw, tenant) => {
-      const model = modelOf(raw);
-      const rows = rowsOf(model);
-      const before = await create(model, rows);
-      const outcome = outcomeOf(model, rows, tenant);
-      const tenantId = TENANTS[model.tenantType][tenant] ?? '';
-      seen.run += 1;
-      for (const { role, limits } of ways(tenant)) {
-        const engine = createEngine({
-          databaseUrl: database.urlFor(role),
-          declaration: model.declaration,
-          limits: { lockTimeoutMs: 5_000, longestTransactionMs: 60_000, ...limits },
-          poolSize: 2,
-        });
-        try {
-          const triggers = triggersInTheWay(model, role === roles.fast);
-          const refused = await roundTrip(engine, model, before, outcome, tenantId, triggers);
-          // Whoever may turn triggers off goes on where the other could not.
-          if (refused === 'trigger_not_suppressible' && role === roles.slow) continue;
-          if (refused !== null) {
-            seen.refused.set(refused, (seen.refused.get(refused) ?? 0) + 1);
-            return;
+test(
+  'of any schema exactly what belongs to a tenant goes, comes back exactly, and goes for good',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(rawSchema, fc.nat(2), async (raw, tenant) => {
+        const model = modelOf(raw);
+        const rows = rowsOf(model);
+        const before = await create(model, rows);
+        const outcome = outcomeOf(model, rows, tenant);
+        const tenantId = TENANTS[model.tenantType][tenant] ?? '';
+        seen.run += 1;
+        for (const { role, limits } of ways(tenant)) {
+          const engine = createEngine({
+            databaseUrl: database.urlFor(role),
+            declaration: model.declaration,
+            limits: { lockTimeoutMs: 5_000, longestTransactionMs: 60_000, ...limits },
+            poolSize: 2,
+          });
+          try {
+            const triggers = triggersInTheWay(model, role === roles.fast);
+            const refused = await roundTrip(engine, model, before, outcome, tenantId, triggers);
+            // Whoever may turn triggers off goes on where the other could not.
+            if (refused === 'trigger_not_suppressible' && role === roles.slow) continue;
+            if (refused !== null) {
+              seen.refused.set(refused, (seen.refused.get(refused) ?? 0) + 1);
+              return;
+            }
+            if (role === roles.fast) await forGood(engine, model, before, outcome, tenantId, tenant !== 0);
+          } finally {
+            await engine.close();
           }
-          if (role === roles.fast) await forGood(engine, model, before, outcome, tenantId, tenant !== 0);
-        } finally {
-          await engine.close();
         }
-      }
-    }),
-    { numRuns, seed, endOnFailure: false },
-  );
-  const refusals = [...seen.refused.values()].reduce((sum, times) => sum + times, 0);
-  if (numRuns > 50)
-    process.stdout.write(
-      `${seen.run} schemas, ${seen.moved} rows moved, refused: ${JSON.stringify(Object.fromEntries(seen.refused))}\n`,
+      }),
+      { numRuns, seed, interruptAfterTimeLimit: LIMIT_MS },
     );
-  expect(refusals / seen.run).toBeLessThan(0.4);
-  expect(seen.moved).toBeGreaterThan(seen.run);
-});
+    const refusals = [...seen.refused.values()].reduce((sum, times) => sum + times, 0);
+    if (numRuns > 50)
+      process.stdout.write(
+        `${seen.run} schemas, ${seen.moved} rows moved, refused: ${JSON.stringify(Object.fromEntries(seen.refused))}\n`,
+      );
+    expect(refusals / seen.run).toBeLessThan(0.4);
+    expect(seen.moved).toBeGreaterThan(seen.run);
+  },
+  LIMIT_MS + 60_000,
+);
 
 /** Gives the code of what it was refused for, or null. */
 async function roundTrip(
