@@ -2,20 +2,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { hasEnded, type JobView } from '../../protocol/jobs.js';
+import type { Caller } from '../support/callers.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 import { openWorld, type Victim, type World } from '../support/world.js';
 
 const ROUNDS = 2;
 const AT_ONCE = 10;
-/** Longer than the last of them is staged after the first. */
-const WINDOW = '15s';
+/** Long enough to be held in it. */
+const WINDOW = '8s';
 
 let platform: TestPlatform;
 let world: World;
+let approver: Caller;
 
 beforeAll(async () => {
   platform = await startTestPlatform({ environment: { RECONCILE_EVERY: '2s' } });
   world = await openWorld(platform, { victims: ROUNDS * AT_ONCE, rows: 300 });
+  approver = await world.callers.caller({ userId: 'somebody of the law', roles: ['approver'] });
 });
 afterAll(async () => {
   await world?.close();
@@ -46,6 +49,19 @@ async function cancelBy(
   return null;
 }
 
+/** Staged, and held there by law until all are. Gives what lifts the hold. */
+async function keepStaged({ tenantId }: Victim, job: JobView): Promise<() => Promise<void>> {
+  await world.until([job], ({ staged_at }) => staged_at !== null);
+  const { status, body } = await approver.ask('POST', `/tenants/${tenantId}/legal-holds`, {
+    reason: 'A race',
+  });
+  expect(status).toBe(201);
+  return async () => {
+    const lifted = await approver.ask('DELETE', `/legal-holds/${body.hold_id}?reason=It%20begins`);
+    expect(lifted.status).toBe(200);
+  };
+}
+
 /** Gives who has won. */
 async function race(round: number): Promise<JobView['decision'][]> {
   const { callers, holds } = world;
@@ -53,8 +69,9 @@ async function race(round: number): Promise<JobView['decision'][]> {
   const jobs = await Promise.all(
     victims.map((victim) => callers.request(victim, { restore_window: WINDOW })),
   );
-  await world.until(jobs, ({ staged_at }) => staged_at !== null);
+  const lift = await Promise.all(victims.map((victim, index) => keepStaged(victim, jobs[index] as JobView)));
   const ledger = await holds.table(LEDGER, 'ACCESS EXCLUSIVE');
+  await Promise.all(lift.map((one) => one()));
   await world.until(jobs, ({ phase }) => phase === 'pivot');
   const gates = await holds.table(GATES, 'EXCLUSIVE');
   await ledger.release();

@@ -35,6 +35,14 @@ export class Holds {
     return this.#hold(`LOCK TABLE ${name} IN ${mode} MODE`);
   }
 
+  /**
+   * The gate of one tenant, which decides nothing meanwhile. A lock on a row has a transaction id: whoever stages in this
+   * database waits for it.
+   */
+  gate(tenantId: string): Promise<Hold> {
+    return this.#hold('SELECT FROM lethe_records.tenant_gates WHERE tenant_id = $1 FOR UPDATE', [tenantId]);
+  }
+
   /** An archive of a staged job, as somebody who reads it: it cannot be dropped, by a restore or by a purge. */
   async archive(service: string, jobId: string): Promise<Hold> {
     const name = await this.#firstArchive(service, jobId);

@@ -37,7 +37,6 @@ export interface SceneOptions {
 /** The service in which stage, restore and purge are held. */
 export const HELD_SERVICE = 'notification';
 const STAGED_TABLE = 'notification.notifications';
-const GATES = 'lethe_records.tenant_gates';
 /** Long enough to take hold of what the step after it needs. */
 const SHORT_WINDOW = '5s';
 const LONG_WINDOW = '1h';
@@ -94,7 +93,7 @@ export async function setScene(
     async pivot() {
       const one = await begin('pivot', { restore_window: SHORT_WINDOW }, 'completed');
       await untilStaged(world, one.job);
-      const hold = await holds.table(GATES, 'EXCLUSIVE');
+      const hold = await holds.gate(one.victim.tenantId);
       taken.push(hold);
       await hold.waitedFor();
     },
@@ -111,8 +110,6 @@ export async function setScene(
   const set = (...some: ScenePhase[]) => Promise.all(chosen(...some).map((phase) => setting[phase]()));
   await set('date', 'window', 'restore', 'attention', 'purge');
   await untilHeld(world, held);
-  // While the gates are held no job can be opened. A hold on one tenant's gate would have a transaction id, which
-  // those that are staging, in whatever test, would wait for.
   if (phases.includes('stage')) await begin('stage', { start_at: inAnHour() }, 'completed');
   await set('pivot');
   await set('stage');
