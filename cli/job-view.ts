@@ -124,7 +124,7 @@ function printServices(out: Output, job: JobView): void {
   if (job.services.length === 0) return;
   out.line();
   out.table(
-    ['service', 'state', 'rows', 'attempts', 'fence'],
+    ['service', 'state', 'rows', 'failed tries', 'fence'],
     job.services.map((service) => [
       service.name,
       service.state,

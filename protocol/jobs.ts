@@ -113,7 +113,7 @@ export const jobService = z.strictObject({
   counts: z.array(tableCount),
   rows_done: rowCount,
   rows_total: rowCount.nullable(),
-  attempts: z.int().nonnegative(),
+  attempts: z.int().nonnegative().describe('Tries that failed, of all its steps together'),
   last_error: serviceError.nullable(),
   waiting_for: sliceWait.nullable(),
   verified_at: timestamp.nullable(),
