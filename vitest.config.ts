@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
-import { LongestFirst } from './tests/support/longest-first.js';
 
 export default defineConfig({
   test: {
@@ -10,7 +9,6 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for PostgreSQL and Temporal, which want their share of the cores too.
     maxWorkers: Math.max(3, Math.ceil(availableParallelism() / 2)),
-    sequence: { sequencer: LongestFirst },
     testTimeout: 180_000,
     hookTimeout: 240_000,
     teardownTimeout: 60_000,

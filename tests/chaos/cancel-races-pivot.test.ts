@@ -7,7 +7,7 @@ import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 import { openWorld, type Victim, type World } from '../support/world.js';
 
 const ROUNDS = 2;
-const AT_ONCE = 7;
+const AT_ONCE = 10;
 /** Long enough to be held in it. */
 const WINDOW = '8s';
 
