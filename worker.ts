@@ -58,9 +58,10 @@ async function main(): Promise<void> {
   });
   installRuntime(logger);
 
+  const publicKeyOf = createPublicKeyOf(config.TENANT_KEY_SECRET);
   const records = createRecords({
     databaseUrl: config.RECORDS_DATABASE_URL,
-    publicKeyOf: createPublicKeyOf(config.TENANT_KEY_SECRET),
+    publicKeyOf,
     gate: {
       rowsTolerance: config.APPROVAL_ROWS_TOLERANCE,
       capPerHour: config.CAP_PER_HOUR ?? null,
@@ -92,7 +93,7 @@ async function main(): Promise<void> {
   const preStage = createPreStage({
     urls: config.PRE_STAGE_RECEIVERS ?? [],
     secret: config.NOTIFY_WEBHOOK_SECRET,
-    publicKeyOf: createPublicKeyOf(config.TENANT_KEY_SECRET),
+    publicKeyOf,
   });
   const activities = createActivities({
     records,
@@ -124,7 +125,7 @@ async function main(): Promise<void> {
   const runs = createRuns({
     connection,
     namespace,
-    publicKeyOf: createPublicKeyOf(config.TENANT_KEY_SECRET),
+    publicKeyOf,
   });
   const reconciler = createReconciler({
     records,
@@ -138,7 +139,7 @@ async function main(): Promise<void> {
   const notifier = createNotifier({
     records,
     receivers: receiversOf(config),
-    publicKeyOf: createPublicKeyOf(config.TENANT_KEY_SECRET),
+    publicKeyOf,
     logger,
   });
 

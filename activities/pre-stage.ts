@@ -7,6 +7,7 @@ import { Context } from '@temporalio/activity';
 import type { JobView } from '../protocol/jobs.js';
 import { preStageBody } from '../protocol/portability.js';
 import { Problem } from '../protocol/problems.js';
+import { publicKeyOrNull } from '../protocol/tenant-key.js';
 import {
   createWebhookSender,
   namedReceivers,
@@ -148,18 +149,6 @@ function bodyOf(job: JobView, { publicKeyOf }: PreStageSettings) {
   return preStageBody.parse({
     type: 'deletion_job.pre_stage',
     timestamp: new Date().toISOString(),
-    data: { job_id: job.job_id, tenant: tenantOf(job, publicKeyOf) },
+    data: { job_id: job.job_id, tenant: publicKeyOrNull(publicKeyOf, job.tenant_id) },
   });
-}
-
-function tenantOf(
-  { tenant_id: tenantId }: JobView,
-  publicKeyOf: (tenantId: string) => string,
-): string | null {
-  try {
-    return publicKeyOf(tenantId);
-  } catch {
-    // Without a secret to hash it with, the tenant has no name outside of the records.
-    return null;
-  }
 }

@@ -20,3 +20,12 @@ export function createPublicKeyOf(secret: string | undefined): (tenantId: string
     return createHmac('sha256', secret).update(tenantId).digest('hex');
   };
 }
+
+/** Null where the tenant has no name outside of the records: there is no secret to hash its key with. */
+export function publicKeyOrNull(publicKeyOf: (tenantId: string) => string, tenantId: string): string | null {
+  try {
+    return publicKeyOf(tenantId);
+  } catch {
+    return null;
+  }
+}

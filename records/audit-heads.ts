@@ -13,6 +13,8 @@ import type { ProofRecords } from './proof-types.js';
 import { markChainsSigned } from './sql.js';
 
 const DAY_MS = 24 * 3_600_000;
+/** How many are given at once: fewer are the last. */
+export const HEADS_A_PAGE = 100;
 
 export function auditHeads(database: Database): Pick<ProofRecords, 'auditHeads' | 'signAuditHead'> {
   return {
@@ -21,7 +23,7 @@ export function auditHeads(database: Database): Pick<ProofRecords, 'auditHeads' 
         client.auditHead.findMany({
           where: { sequence: { gt: after } },
           orderBy: { sequence: 'asc' },
-          take: 100,
+          take: HEADS_A_PAGE,
         }),
       );
       return rows.map(({ sequence, signedAt, jws }) => ({

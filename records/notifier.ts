@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type NoticeBody, noticeBody } from '../protocol/portability.js';
+import { publicKeyOrNull } from '../protocol/tenant-key.js';
 import type { DueNotice, PortabilityRecords } from './portability-types.js';
 import type { Records } from './types.js';
 import { createWebhookSender, namedReceivers } from './webhooks.js';
@@ -139,15 +140,6 @@ function bodyOf(notice: DueNotice, publicKeyOf: (tenantId: string) => string): N
   return noticeBody.parse({
     type: notice.kind,
     timestamp: notice.at.toISOString(),
-    data: { ...notice.facts, job_id: notice.jobId, tenant: tenantOf(notice, publicKeyOf) },
+    data: { ...notice.facts, job_id: notice.jobId, tenant: publicKeyOrNull(publicKeyOf, notice.tenantId) },
   });
-}
-
-function tenantOf({ tenantId }: DueNotice, publicKeyOf: (tenantId: string) => string): string | null {
-  try {
-    return publicKeyOf(tenantId);
-  } catch {
-    // Without a secret to hash it with, the tenant has no name outside of the records.
-    return null;
-  }
 }

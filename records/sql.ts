@@ -4,6 +4,7 @@ import type { AbortCause, Decision, JobPhase, JobStatus } from '../protocol/jobs
 import type { LedgerState } from '../protocol/participant.js';
 import type { Client } from './database.js';
 import { Prisma } from './generated/client.js';
+import type { DueNotice } from './portability-types.js';
 
 export interface LockedGate {
   readonly erasedAt: Date | null;
@@ -203,17 +204,8 @@ export async function lockWaiver(client: Client, waiverId: string): Promise<{ re
   return rows[0] ?? null;
 }
 
-export interface ClaimedNotice {
-  readonly noticeId: bigint;
-  readonly messageId: string;
-  readonly kind: string;
-  readonly jobId: string | null;
-  readonly tenantId: string;
-  readonly facts: Readonly<Record<string, unknown>>;
-  readonly at: Date;
-  readonly attempts: number;
-  readonly receiver: string | null;
-}
+/** As it is stored: its kind is not looked at yet. */
+export type ClaimedNotice = Omit<DueNotice, 'kind'> & { readonly kind: string };
 
 /** One copy for each receiver of what is told to nobody in particular: each is told at its own pace. */
 export function splitNotices(client: Client, first: string, others: readonly string[]): Promise<number> {

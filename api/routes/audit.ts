@@ -3,6 +3,8 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { type AuditExportHead, auditEntry } from '../../proof/audit-chain.js';
+import { withFirstPart } from '../../protocol/first-part.js';
+import { HEADS_A_PAGE } from '../../records/audit-heads.js';
 import type { AuditFilter } from '../../records/proof-types.js';
 import { callerOf } from '../auth.js';
 import { jobId, tenantId, timestamp } from '../identifiers.js';
@@ -28,7 +30,6 @@ const heads = z.strictObject({
   heads: z.array(z.strictObject({ sequence: z.int(), signed_at: z.string(), jws: z.string() })),
   next_after: z.int().nullable().describe('`after` of the next page; null on the last'),
 });
-const HEADS_A_PAGE = 100;
 
 export function auditRoutes(app: FastifyInstance, { records }: RouteParts): void {
   typed(app).get(
@@ -71,14 +72,10 @@ export function auditRoutes(app: FastifyInstance, { records }: RouteParts): void
         exported_at: new Date().toISOString(),
         filter: { job_id, tenant_id, from, to },
       };
-      // The first page is read before the answer begins: what fails then still has a status.
-      const events = records.auditExport(filterOf(request.query))[Symbol.asyncIterator]();
-      const first = await events.next();
+      const events = await withFirstPart(records.auditExport(filterOf(request.query)));
       async function* lines() {
         yield `${JSON.stringify(head)}\n`;
-        for (let one = first; one.done !== true; one = await events.next()) {
-          yield `${JSON.stringify(one.value)}\n`;
-        }
+        for await (const event of events) yield `${JSON.stringify(event)}\n`;
       }
       return reply
         .type('application/x-ndjson')

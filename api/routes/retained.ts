@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { ServiceClient } from '../../protocol/client.js';
 import { serviceName } from '../../protocol/common.js';
+import { withFirstPart } from '../../protocol/first-part.js';
 import { Problem } from '../../protocol/problems.js';
 import { retainedPage } from '../../protocol/retained.js';
 import { actorOf, callerOf } from '../auth.js';
@@ -77,9 +78,7 @@ export function retainedRoutes(app: FastifyInstance, { services, records }: Rout
     async (request, reply) => {
       demand('see_retained', staffStandings(callerOf(request)));
       const { service, tenant_id = null } = request.query;
-      const rows = named(service).exportRetained(tenant_id, { requestId: request.id });
-      // The first part is read before the answer begins: what fails then still has a status.
-      const first = await rows.next();
+      const rows = await withFirstPart(named(service).exportRetained(tenant_id, { requestId: request.id }));
       await records.audit({
         jobId: null,
         tenantId: tenant_id,
@@ -87,15 +86,11 @@ export function retainedRoutes(app: FastifyInstance, { services, records }: Rout
         action: 'retained rows exported',
         details: { service },
       });
-      async function* all() {
-        if (first.done !== true) yield first.value;
-        yield* rows;
-      }
       return reply
         .header('cache-control', 'no-store')
         .type('application/x-ndjson')
         .serializer(String)
-        .send(Readable.from(all()));
+        .send(Readable.from(rows));
     },
   );
 }

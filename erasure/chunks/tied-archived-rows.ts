@@ -1,5 +1,5 @@
 /** Archived rows that refer to others which are not back yet: they come once those are. */
-import type { ArchiveView } from '../restore/archive-view.js';
+import { type ArchiveView, asTable, PLACE } from '../restore/archive-view.js';
 import type { Key } from '../restore/constraint-checks.js';
 import type { InBlocks } from './blocks.js';
 
@@ -31,14 +31,14 @@ export function tiedArchivedRows(
   if (conditions.some(({ one: { key }, same }) => same === null || key.temporal)) return 'together';
   const waits = conditions.map(({ one, same }) => {
     const outside = own(one) ? ` AND (${inRange('p')}) IS NOT TRUE` : '';
-    return `EXISTS (SELECT FROM ${placed(one.parent)} AS p WHERE ${same}${outside})`;
+    return `EXISTS (SELECT FROM ${asTable(one.parent)} AS p WHERE ${same}${outside})`;
   });
-  const first = `SELECT c.${PLACE} FROM ${placed(view)} AS c WHERE ${inRange('c')} AND (${waits.join(' OR ')})`;
+  const first = `SELECT c.${PLACE} FROM ${asTable(view)} AS c WHERE ${inRange('c')} AND (${waits.join(' OR ')})`;
   const downwards = conditions
     .filter(({ one }) => own(one))
     .map(
       ({ same }) =>
-        `SELECT c.${PLACE} FROM ${placed(view)} AS p JOIN ${placed(view)} AS c ON ${same} WHERE p.${PLACE} = s.place AND ${inRange('c')}`,
+        `SELECT c.${PLACE} FROM ${asTable(view)} AS p JOIN ${asTable(view)} AS c ON ${same} WHERE p.${PLACE} = s.place AND ${inRange('c')}`,
     );
   const recursion =
     downwards.length === 0
@@ -48,14 +48,6 @@ export function tiedArchivedRows(
     ctes: [`lethe_tied(place) AS (${first}${recursion})`],
     free: 'NOT EXISTS (SELECT FROM lethe_tied AS s WHERE s.place = a.ctid)',
   };
-}
-
-const PLACE = 'lethe_place';
-
-/** The archived rows under today's column names, each with its place. */
-function placed(view: ArchiveView): string {
-  const columns = [...view.columns.values()].map(({ name, value }) => `${value} AS ${name}`);
-  return `(SELECT ${[`a.ctid AS ${PLACE}`, ...columns].join(', ')} FROM ${view.source})`;
 }
 
 /** The key as a comparison of `p` and `c`; null where a column of it is not archived. */

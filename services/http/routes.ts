@@ -13,6 +13,7 @@ import {
   subjectOf,
 } from '../../protocol/calls.js';
 import { tenantId } from '../../protocol/common.js';
+import { withFirstPart } from '../../protocol/first-part.js';
 import type { DeletionStatus } from '../../protocol/participant.js';
 import { Problem } from '../../protocol/problems.js';
 import { assertTokenAllows, type ServiceTokenClaims, type TokenVerifier } from '../../protocol/tokens.js';
@@ -95,16 +96,9 @@ export function registerCalls(app: FastifyInstance, participant: Participant, ve
 
 /** The first row is fetched before the answer begins, so that a fault by then is a problem and no cut stream. */
 async function stream(reply: FastifyReply, lines: AsyncIterable<string>): Promise<FastifyReply> {
-  const iterator = lines[Symbol.asyncIterator]();
-  const first = await iterator.next();
+  const begun = await withFirstPart(lines);
   async function* all() {
-    try {
-      for (let line = first; !line.done; line = await iterator.next()) {
-        yield line.value.endsWith('\n') ? line.value : `${line.value}\n`;
-      }
-    } finally {
-      await iterator.return?.();
-    }
+    for await (const line of begun) yield line.endsWith('\n') ? line : `${line}\n`;
   }
   return reply.type('application/x-ndjson').send(Readable.from(all(), { objectMode: false }));
 }
