@@ -13,7 +13,7 @@ export async function until<T>(
   probe: () => Promise<T | false | null | undefined>,
   options: UntilOptions = {},
 ): Promise<T> {
-  const { timeoutMs = 20_000, everyMs = 50, what = 'the condition' } = options;
+  const { timeoutMs = 60_000, everyMs = 50, what = 'the condition' } = options;
   const deadline = Date.now() + timeoutMs;
   let last: unknown;
   for (;;) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { childEnvironment } from '../../../config.js';
 import { projectRoot } from '../../../local/paths.js';
-import { freePorts } from '../../../local/ports.js';
+import { freeRange } from '../../../local/ports.js';
 import { registry } from '../../../protocol/registry.js';
 import { until } from '../../support/conditions.js';
 import { checksums, countRows } from '../../support/erasure.js';
@@ -170,7 +170,8 @@ describe('lethe serve', () => {
     writeFileSync(join(directory, 'b.json'), JSON.stringify(second));
     const keys = await createTestKeys();
     writeFileSync(join(db.directory, 'jwks'), JSON.stringify(keys.keys.jwks));
-    const [port = 0] = await freePorts(2);
+    // Each file is served at the port after the one before.
+    const port = await freeRange(2);
     const child = spawn(
       process.execPath,
       ['--import', 'tsx', 'cli/lethe.ts', '--json', 'serve', '--config', directory, '--port', String(port)],
@@ -187,10 +188,18 @@ describe('lethe serve', () => {
     );
     started.push(child);
     let printed = '';
+    let complaint = '';
     child.stdout.on('data', (part: Buffer) => {
       printed += part.toString();
     });
-    const entries = await until(async () => registry.parse(JSON.parse(printed)), { what: 'the registry' });
+    child.stderr.on('data', (part: Buffer) => {
+      complaint += part.toString();
+    });
+    await until(async () => child.exitCode !== null || Array.isArray(JSON.parse(printed)), {
+      what: 'the registry',
+    });
+    expect({ exit: child.exitCode, complaint }).toEqual({ exit: null, complaint: '' });
+    const entries = registry.parse(JSON.parse(printed));
     expect(entries.map(({ name }) => name)).toEqual(['crm', 'billing']);
     for (const { name, url } of entries) {
       const answer = await askParticipant({ url, name, issuer: keys }, 'GET', '/deletion-manifest', {
