@@ -27,6 +27,11 @@ export class PlanSource {
     return plan;
   }
 
+  /** OIDs of the tables that a deletion changes, by the last plan: good enough to tell how much it will lock. */
+  async oidsToChange(session: Session): Promise<number[]> {
+    return changedTables(this.last?.plan ?? (await this.read(session))).map(({ table }) => table.oid);
+  }
+
   private fingerprint(session: Session): Promise<string> {
     return session.run((client) => catalogFingerprint(client, this.declaration));
   }

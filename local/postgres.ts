@@ -15,6 +15,8 @@ export interface PostgresOptions {
   readonly port: number;
   /** False for tests: a crash of the machine may lose data, and everything is faster. */
   readonly durable: boolean;
+  /** Instead of the usual ones, or besides. */
+  readonly settings?: Readonly<Record<string, string>>;
   readonly report: Progress;
 }
 
@@ -53,7 +55,11 @@ export async function preparePostgres(options: PostgresOptions): Promise<Prepare
     options.report('Making a PostgreSQL data directory');
     await initialise({ initdb, account, directory, password });
   }
-  const settings = { ...SETTINGS, ...(options.durable ? {} : SETTINGS_OF_TESTS) };
+  const settings = {
+    ...SETTINGS,
+    ...(options.durable ? {} : SETTINGS_OF_TESTS),
+    ...options.settings,
+  };
   const url = `postgres://postgres:${password}@127.0.0.1:${options.port}/postgres`;
   return {
     url,

@@ -64,11 +64,12 @@ async function pause(
   const wanted = result.kind === 'pause' ? result.ms : LOOK_FOR_A_PLACE_MS * (0.5 + Math.random());
   await sleep(Math.max(0, Math.min(wanted, slice.deadline - Date.now())));
   if (result.kind === 'pause' || Date.now() < slice.deadline) return null;
-  return {
-    kind: 'lock',
-    reason: `${limits.concurrentWork} transactions of deletions are at work in this database, and no more may be (CONCURRENT_WORK).`,
-    blockers: [],
-  };
+  const places = `${limits.concurrentWork} transactions of deletions`;
+  const reason =
+    result.places === 1
+      ? `${places} are at work in this database, and no more may be (CONCURRENT_WORK).`
+      : `So many locks are needed for its partitions and indexes that this counts as ${result.places} of the ${places} that may be at work in this database (CONCURRENT_WORK), and others are at work.`;
+  return { kind: 'lock', reason, blockers: [] };
 }
 
 /** Null once it may go on. */

@@ -26,8 +26,8 @@ export type StepResult =
   | { readonly kind: 'ask' }
   /** The write-ahead log has grown fast enough for now. */
   | { readonly kind: 'pause'; readonly ms: number }
-  /** As many transactions as may are at work in this database. */
-  | { readonly kind: 'busy' };
+  /** As many transactions as may are at work in this database: so many places are wanted. */
+  | { readonly kind: 'busy'; readonly places: number };
 
 interface Circumstances {
   readonly breakGlass: AdvanceRequest['breakGlass'];

@@ -2,13 +2,15 @@
 
 const ROOT = (column: string) => `COALESCE(pg_partition_root(${column})::oid, ${column})`;
 
+/** Locks that all sessions of the cluster together have room for. */
+export const LOCK_TABLE_SIZE = `(current_setting('max_locks_per_transaction')::int8
+           * (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8))::float8`;
+
 export const DATABASE = `
   SELECT current_setting('server_version_num')::int AS "serverVersion",
          d.oid AS "databaseOid",
          current_user::text AS role,
-         (current_setting('max_locks_per_transaction')::int8
-           * (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8))::float8
-           AS "lockTableSize",
+         ${LOCK_TABLE_SIZE} AS "lockTableSize",
          has_function_privilege('pg_control_system()', 'EXECUTE') AS "maySeeIdentifier",
          has_parameter_privilege('session_replication_role', 'SET') AS "maySilenceTriggers",
          n.oid IS NOT NULL AS "letheExists",
@@ -80,15 +82,19 @@ export const TABLES = `
      AND (n.nspname = ANY ($1::text[]) OR c.oid = ANY ($2::oid[]))
    ORDER BY n.nspname, c.relname`;
 
-/** `$1`: tables; `$2`: Lethe's schema. The tables themselves and everything below them in partition trees. */
+/**
+ * `$1`: tables; `$2`: Lethe's schema. The tables themselves and everything below them in partition trees. They are walked
+ * here since `pg_partition_tree` would lock them all.
+ */
 export const RELATIONS = `
-  WITH published AS (
+  WITH RECURSIVE published AS (
     SELECT t.relid FROM pg_publication p CROSS JOIN LATERAL pg_get_publication_tables(p.pubname::text) t
      WHERE p.pubdelete
-  ), relation AS (
-    SELECT t.oid AS root, t.oid AS oid FROM unnest($1::oid[]) AS t(oid)
+  ), relation(root, oid) AS (
+    SELECT t.oid, t.oid FROM unnest($1::oid[]) AS t(oid)
      UNION
-    SELECT t.oid, p.relid FROM unnest($1::oid[]) AS t(oid) CROSS JOIN LATERAL pg_partition_tree(t.oid) p
+    SELECT r.root, i.inhrelid FROM relation r JOIN pg_class p ON p.oid = r.oid AND p.relkind = 'p'
+      JOIN pg_inherits i ON i.inhparent = r.oid AND NOT i.inhdetachpending
   )
   SELECT r.root, c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind AS kind,
          c.reltuples::float8 AS "estimatedRows",

@@ -1,12 +1,11 @@
 /** Moves a tenant's rows: all of them in one transaction, or, where that would take too long, a chunk. */
-import type { StepResult } from '../advance/step.js';
 import type { LedgerRow } from '../ledger/record.js';
 import type { LedgerChange } from '../ledger/store.js';
 import type { AllLimits } from '../limits.js';
 import { type Moved, type MoveOptions, move } from '../stage/move.js';
 import { estimatedRows, rowsIfLarge } from './large.js';
 import { moveChunk } from './move-chunk.js';
-import { markLog, mayWork, pauseAfter, wholeRows, withinChunk } from './pace.js';
+import { markLog, pauseAfter, wholeRows, withinChunk } from './pace.js';
 import { firstProgress } from './progress.js';
 
 export interface MoveSomeOptions extends MoveOptions {
@@ -17,14 +16,12 @@ export interface MoveSomeOptions extends MoveOptions {
 /** `moved`: nothing was left to be moved when this transaction ended. `partly`: what the ledger has to be told. */
 export type Some =
   | { readonly kind: 'moved'; readonly moved: Moved }
-  | { readonly kind: 'partly'; readonly change: LedgerChange }
-  | { readonly kind: 'not_now'; readonly result: StepResult };
+  | { readonly kind: 'partly'; readonly change: LedgerChange };
 
+/** The transaction has its place: see `mayWork`. */
 export async function moveSome(options: MoveSomeOptions): Promise<Some> {
   const { context, session, plan, row, sweep } = options;
   const { limits } = context;
-  const notNow = await mayWork(session, row, limits);
-  if (notNow !== null) return { kind: 'not_now', result: notNow };
   const { progress } = row;
   if (progress === null) {
     // Afterwards what is left has to be looked for, not to be estimated.

@@ -1,5 +1,6 @@
-/** Keeps what engines do in a database within bounds: write-ahead log a second, and transactions at once. */
+/** Keeps what engines do in a database within bounds: write-ahead log a second, transactions and locks at once. */
 import type { StepResult } from '../advance/step.js';
+import { LOCK_TABLE_SIZE } from '../catalog/queries.js';
 import type { LedgerRow } from '../ledger/record.js';
 import type { AllLimits } from '../limits.js';
 import type { Session } from '../session/session.js';
@@ -8,27 +9,48 @@ import type { Progress } from './progress.js';
 /** Advisory locks of two numbers: this one, and the place's. The letters of "leth". */
 const PLACES = 0x6c657468;
 
-/** Null: this transaction may move rows. */
+/** Null: this transaction may move rows. `oids`: the tables that it moves rows of. Asked before any of them is locked. */
 export async function mayWork(
   session: Session,
   { progress }: Pick<LedgerRow, 'progress'>,
   limits: AllLimits,
+  oids: readonly number[],
 ): Promise<StepResult | null> {
   const ms = await pauseLeftMs(session, progress?.notBefore);
   if (ms > 0) return { kind: 'pause', ms };
-  return (await takePlace(session, limits)) ? null : { kind: 'busy' };
+  return takePlaces(session, limits, oids);
 }
 
+/** Of the lock table, what all places together stand for. The rest is for everybody else's queries. */
+const LOCKS_OF_ALL_PLACES = 0.5;
+
+// The tables, all below them and every index: what a statement on them locks.
+const TAKE_PLACES = `
+  WITH RECURSIVE relation(oid) AS (
+    SELECT unnest($3::oid[]) UNION SELECT i.inhrelid FROM relation r JOIN pg_inherits i ON i.inhparent = r.oid
+  ), locks AS (
+    SELECT count(*) + (SELECT count(*) FROM pg_index i WHERE i.indrelid = ANY (ARRAY(SELECT r.oid FROM relation r))) AS count
+      FROM relation
+  ), wanted AS MATERIALIZED (
+    SELECT GREATEST(1, LEAST($2::int, ceil($2::int * l.count / (${LOCK_TABLE_SIZE} * ${LOCKS_OF_ALL_PLACES}))))::int AS places
+      FROM locks l
+  )
+  SELECT w.places AS wanted FROM wanted w CROSS JOIN generate_series(1, $2::int) AS place
+   WHERE pg_try_advisory_xact_lock($1, place) LIMIT (SELECT places FROM wanted)`;
+
 /**
- * Takes one of the database's places for transactions that move rows, until this transaction ends. False: all are
- * taken. Whoever dies gives it back.
+ * Takes one of the database's places for transactions that move rows, until this transaction ends; or several, where
+ * tables have so many partitions and indexes that few such transactions at once would fill the lock table, which fails
+ * everybody's queries. Null: they are taken; else there are too few free. Whoever dies gives them back.
  */
-async function takePlace(session: Session, { concurrentWork }: AllLimits): Promise<boolean> {
-  const { rowCount } = await session.query(
-    'SELECT FROM generate_series(1, $2::int) AS place WHERE pg_try_advisory_xact_lock($1, place) LIMIT 1',
-    [PLACES, concurrentWork],
-  );
-  return rowCount === 1;
+async function takePlaces(
+  session: Session,
+  { concurrentWork }: AllLimits,
+  oids: readonly number[],
+): Promise<StepResult | null> {
+  const { rows } = await session.query<{ wanted: number }>(TAKE_PLACES, [PLACES, concurrentWork, oids]);
+  const wanted = rows[0]?.wanted ?? 1;
+  return rows.length === wanted ? null : { kind: 'busy', places: wanted };
 }
 
 /** Where the log stood when a chunk began. */
@@ -59,7 +81,7 @@ export async function pauseAfter(
   const { rows } = await session.query<{ until: string | null }>(
     `SELECT to_json(clock_timestamp() + LEAST(wait, interval '${LONGEST_PAUSE}'))#>>'{}' AS until FROM (
        SELECT (pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $1::pg_lsn) * GREATEST(1, (
-                SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                SELECT count(DISTINCT l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
                  WHERE l.locktype = 'advisory' AND l.classid = $2::int8::oid AND d.datname = current_database()))
                 / $3::float8) * interval '1 second' - (clock_timestamp() - now()) AS wait) AS w
       WHERE wait > interval '0'`,

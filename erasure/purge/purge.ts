@@ -2,6 +2,7 @@
 import type { StepResult } from '../advance/step.js';
 import { dropArchives } from '../archive/tables.js';
 import { moveSome } from '../chunks/move-some.js';
+import { mayWork } from '../chunks/pace.js';
 import type { EngineContext } from '../context.js';
 import { digestBeforeDrop } from '../digest/before-drop.js';
 import { withDropped } from '../digest/lanes.js';
@@ -27,6 +28,8 @@ export async function purgeStep(
   again: boolean,
 ): Promise<StepResult> {
   if (row.movedAt !== null && !row.horizonPassed) return { kind: 'wait', horizon };
+  const notNow = await mayWork(session, row, context.limits, await context.plans.oidsToChange(session));
+  if (notNow !== null) return notNow;
   // Set once a sweep after the wait has found nothing.
   if (row.upkeep === null) return sweep(context, session, row, again);
   if (row.archives.length + row.savedReferences.length + row.skipped.length > 0) {
@@ -76,10 +79,6 @@ async function sweep(
   const { row, rows: forgotten } = await anonymizeRows({ context, session, plan, row: before, mode });
   const changed = { savedReferences: row.savedReferences, outcome: row.outcome };
   const some = await moveSome({ context, session, plan, row, mode, sweep: again });
-  if (some.kind === 'not_now') {
-    if (forgotten > 0) await context.ledger.update(session, row.id, changed);
-    return some.result;
-  }
   if (some.kind === 'partly') {
     await context.ledger.update(session, row.id, { ...changed, ...some.change });
     return { kind: 'again' };

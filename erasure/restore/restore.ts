@@ -25,7 +25,8 @@ export async function restoreStep(
   fast: boolean,
 ): Promise<StepResult> {
   const { limits, ledger } = context;
-  const notNow = await mayWork(session, row, limits);
+  const oids = [...row.archives, ...row.savedReferences].map(({ table }) => table.oid);
+  const notNow = await mayWork(session, row, limits, oids);
   if (notNow !== null) return notNow;
   const { progress } = row;
   const rows = [...row.archives, ...row.savedReferences].reduce((sum, one) => sum + one.rows, 0);

@@ -1,6 +1,7 @@
 /** The steps of a stage after the fence: move, wait for older transactions, sweep. */
 import type { StepResult } from '../advance/step.js';
 import { moveSome } from '../chunks/move-some.js';
+import { mayWork } from '../chunks/pace.js';
 import type { EngineContext } from '../context.js';
 import type { LedgerRow } from '../ledger/record.js';
 import { assertRunnable, assertSamePlan } from '../plan-source.js';
@@ -19,6 +20,8 @@ export async function stageStep(
   sweep: boolean,
 ): Promise<StepResult> {
   if (found.movedAt !== null && !found.horizonPassed) return { kind: 'wait', horizon };
+  const notNow = await mayWork(session, found, context.limits, await context.plans.oidsToChange(session));
+  if (notNow !== null) return notNow;
   const plan = await context.plans.readLocked(session);
   assertSamePlan(plan, found.planHash);
   if (planHash !== undefined) assertSamePlan(plan, planHash);
@@ -29,10 +32,6 @@ export async function stageStep(
   const { row } = forgotten;
   const changed = { savedReferences: row.savedReferences, outcome: row.outcome };
   const some = await moveSome({ context, session, plan, row, mode: 'archive', fast, sweep });
-  if (some.kind === 'not_now') {
-    if (forgotten.rows > 0) await context.ledger.update(session, row.id, changed);
-    return some.result;
-  }
   if (some.kind === 'partly') {
     await context.ledger.update(session, row.id, { ...changed, ...some.change });
     return { kind: 'again' };

@@ -38,12 +38,14 @@ export interface ErasureDatabaseOptions {
   readonly schema: string;
   /** Whether Lethe's role may turn triggers off. */
   readonly fast?: boolean;
+  /** A superuser's URL of another cluster than the run's. */
+  readonly cluster?: string;
 }
 
 /** A database with the tables of `schema` and Lethe installed. */
 export async function createErasureDatabase(options: ErasureDatabaseOptions): Promise<ErasureDatabase> {
-  const { declaration, schema } = options;
-  const database = await createTestDatabase({ template: 'empty' });
+  const { declaration, schema, cluster } = options;
+  const database = await createTestDatabase({ template: 'empty', ...(cluster && { cluster }) });
   const role = `lethe_test_${randomUUID().slice(0, 8)}`;
   const open: pg.Client[] = [];
   const engines: Engine[] = [];

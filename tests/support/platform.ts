@@ -1,9 +1,9 @@
 /** A platform of processes for a test: a database of its own, free ports, and nothing left behind. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { inject } from 'vitest';
-import { stateDirectory } from '../../local/paths.js';
 import { type Platform, type PlatformOptions, startPlatform } from '../../local/platform.js';
+import { newDirectory } from './own-directory.js';
 import { createTestDatabase } from './postgres.js';
 import { workflowBundle } from './workflow-bundle.js';
 
@@ -22,8 +22,6 @@ export type TestPlatformOptions = Partial<
   readonly ownTemporal?: boolean;
 };
 
-let started = 0;
-
 /** Starts one. What it takes from the run is its own there: a database, a namespace. */
 export async function startTestPlatform({
   ownTemporal = false,
@@ -32,9 +30,7 @@ export async function startTestPlatform({
   const database = await createTestDatabase({
     template: options.participants === undefined ? 'platform' : 'empty',
   });
-  started += 1;
-  const name = `${process.pid}-${started}`;
-  const directory = join(stateDirectory, 'tests', 'platforms', name);
+  const directory = newDirectory();
   const address = inject('temporalAddress');
   const cleanUp = async () => {
     await database.drop();
@@ -44,7 +40,7 @@ export async function startTestPlatform({
     const platform = await startPlatform({
       directory,
       databaseUrl: database.url,
-      temporal: ownTemporal ? undefined : { address, namespace: `lethe-${name}` },
+      temporal: ownTemporal ? undefined : { address, namespace: `lethe-${basename(directory)}` },
       ...options,
       environment: { WORKFLOW_BUNDLE: await workflowBundle(), ...options.environment },
     });

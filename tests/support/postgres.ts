@@ -20,11 +20,13 @@ export interface TestDatabase {
 export interface TestDatabaseOptions {
   /** `platform`: every migration applied, and the roles there; `empty`: nothing. */
   readonly template?: 'empty' | 'platform';
+  /** A superuser's URL of another cluster than the run's. */
+  readonly cluster?: string;
 }
 
 /** A new database in the run's cluster. What a test file forgets to drop, the end of the run drops. */
 export async function createTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
-  const superuserUrl = inject('postgresUrl');
+  const superuserUrl = options.cluster ?? inject('postgresUrl');
   if (superuserUrl === '')
     throw new Error('Tests under tests/unit run without PostgreSQL: move this one out.');
   const name = testDatabaseName(inject('runName'));
