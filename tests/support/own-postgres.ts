@@ -14,11 +14,8 @@ export interface OwnPostgres {
   remove(): Promise<void>;
 }
 
-/** `durable`: what it has committed is there after a crash of its own. */
-export async function startPostgres(
-  settings: Readonly<Record<string, string>>,
-  { durable = false } = {},
-): Promise<OwnPostgres> {
+/** With these settings instead of what tests usually have, or besides. */
+export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<OwnPostgres> {
   const directory = newDirectory();
   const report = (message: string) => void process.stderr.write(`${message}\n`);
   const supervisor = new Supervisor({ directory, keepRunning: false, report });
@@ -31,7 +28,7 @@ export async function startPostgres(
     const { url, dataDirectory, spec } = await preparePostgres({
       directory: join(directory, 'postgres'),
       port: await freePort(),
-      durable,
+      durable: false,
       settings,
       report: () => undefined,
     });
