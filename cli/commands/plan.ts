@@ -79,6 +79,7 @@ function documentOf(looked: Looked, refused: boolean): object {
   const { file, plan: made, diff, ofTenant } = looked;
   const rows = rowsByTable(looked);
   const actions = new Map(made.tables.map(({ label, action }) => [label, action]));
+  const reasons = new Map(Object.entries(file.tables).map(([table, { reason }]) => [table, reason]));
   return {
     participant: file.name,
     plan_hash: made.hash,
@@ -87,6 +88,7 @@ function documentOf(looked: Looked, refused: boolean): object {
     tables: made.ownedTables.map((owned) => ({
       table: owned.label,
       action: actions.get(owned.label) ?? null,
+      reason: reasons.get(owned.label) ?? null,
       owned_by: owned.ownedBy,
       paths: pathsOf(made, owned),
       ...(rows && { rows: rows.get(owned.label) ?? 0 }),

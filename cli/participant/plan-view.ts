@@ -39,8 +39,10 @@ export function printTables(
       ];
     }),
   );
-  const kept = Object.entries(file.tables).filter(([, { action }]) => action === 'keep');
-  for (const [table, { reason }] of kept) out.line(`${table} is kept: ${reason ?? ''}`);
+  for (const [table, { action, reason }] of Object.entries(file.tables)) {
+    if (reason !== undefined)
+      out.line(`${table} ${action === 'keep' ? 'is kept' : `(${action})`}: ${reason}`);
+  }
   printPolicies(out, plan);
   for (const unit of plan.units.filter(({ reason }) => reason !== 'single')) {
     const names = unit.tableOids.map((oid) => plan.ownedTables.find(({ table }) => table.oid === oid)?.label);
@@ -88,6 +90,8 @@ function printPolicies(out: Output, plan: Plan): void {
         ({ column, becomes }) => `${column} becomes ${becomes === null ? 'null' : JSON.stringify(becomes)}`,
       );
       out.line(`${label} stays and is nobody's: ${changes.join(', ')}`);
+      for (const [column, rule] of Object.entries(rules))
+        if (rule.becomes === 'keep') out.line(`${label}: ${column} stays as it is: ${rule.reason}`);
     }
   }
 }

@@ -68,7 +68,7 @@ const acceptedTable = z
       .enum(['suppress', 'fire'])
       .optional()
       .describe('What becomes of triggers that fire on DELETE'),
-    reason: words.optional().describe('Why rows are kept'),
+    reason: words.optional().describe('Why, as "lethe plan" shows it; rows that are kept need one'),
     secret_columns: z
       .array(z.string().min(1))
       .optional()

@@ -72,7 +72,16 @@ it('refuses a policy that says too little, and one under which rows would still 
     file.tables['public.visit'] = {
       ...file.tables['public.visit'],
       action: 'anonymize',
-      columns: { account_id: { becomes: 'null' } },
+      columns: {
+        account_id: { becomes: 'null' },
+        minutes: { becomes: 'keep', reason: 'How long says nothing of anybody' },
+      },
+      reason: 'Visits are counted over years',
+    };
+    file.tables['public.client'] = {
+      ...file.tables['public.client'],
+      action: 'delete',
+      reason: 'The contract says so',
     };
   });
 });
@@ -87,6 +96,14 @@ it('is planned in words, granted, carried out, and shown to an auditor alone', a
     `public.invoice is retained for P10Y from the end of the calendar year of issued_on: ${LAW}`,
   );
   expect(plan.out).toContain("public.visit stays and is nobody's: account_id becomes null");
+  expect(plan.out).toContain('public.visit: minutes stays as it is: How long says nothing of anybody');
+  expect(plan.out).toContain('public.visit (anonymize): Visits are counted over years');
+  expect(plan.out).toContain('public.client (delete): The contract says so');
+  const { tables } = JSON.parse((await asServed(['--json', 'plan', ...config()])).out);
+  expect(tables).toContainEqual(
+    expect.objectContaining({ table: 'public.client', reason: 'The contract says so' }),
+  );
+  expect(tables).toContainEqual(expect.objectContaining({ table: 'public.account', reason: null }));
   expect(plan.out).toContain('what rows of public.invoice refer to is retained with them');
   // The account, three clients, two invoices.
   expect(plan.out).toContain('6 rows would go.');
