@@ -138,8 +138,8 @@ export class Sessions {
       options: '-c search_path=pg_catalog',
       fallback_application_name: `lethe ${options.name}`,
     };
-    this.pool = new pg.Pool({ ...config, max: options.poolSize });
-    this.observers = new pg.Pool({ ...config, max: 1, idleTimeoutMillis: 10_000, statement_timeout: 5_000 });
+    this.pool = new pg.Pool({ ...config, max: options.poolSize, idleTimeoutMillis: 60_000 });
+    this.observers = new pg.Pool({ ...config, max: 1, idleTimeoutMillis: 60_000, statement_timeout: 5_000 });
     for (const pool of [this.pool, this.observers]) {
       pool.on('error', () => undefined);
       // A connection that breaks tells so at its next statement; on its own it must not end the process.
