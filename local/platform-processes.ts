@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { RegistryEntry } from '../protocol/registry.js';
 import type { KeyFiles } from './keys.js';
 import { nodeProcess, type ProcessSpec } from './processes.js';
+import { programIn } from './programs.js';
 
 /** Files that the processes read, made for this platform. */
 export interface PlatformFiles extends KeyFiles {
@@ -27,6 +28,8 @@ export interface ServedParticipants {
 }
 
 export interface PlatformProcessesOptions {
+  /** Where the programs were compiled to. */
+  readonly programs: string;
   readonly files: PlatformFiles;
   readonly services: readonly LocalService[];
   readonly participants?: ServedParticipants | null;
@@ -62,7 +65,7 @@ export function platformProcesses(options: PlatformProcessesOptions): {
   worker: ProcessSpec;
   api: ProcessSpec;
 } {
-  const { files, ownProcess } = options;
+  const { files, ownProcess, programs } = options;
   const common = { NODE_ENV: 'development', ...options.environment, SERVICE_TOKEN_ISSUER };
   const platform = {
     EXPORT_DIR: join(dirname(files.signingKeysDirectory), 'exports'),
@@ -74,15 +77,15 @@ export function platformProcesses(options: PlatformProcessesOptions): {
   const together = options.services.filter((service) => !alone(service));
   return {
     services: [
-      ...(together.length > 0 ? [serviceProcess('services', together, files, common)] : []),
+      ...(together.length > 0 ? [serviceProcess('services', together, options, common)] : []),
       ...options.services
         .filter(alone)
-        .map((service) => serviceProcess(`service-${service.name}`, [service], files, common)),
-      ...(options.participants ? [participantsProcess(options.participants, files, common)] : []),
+        .map((service) => serviceProcess(`service-${service.name}`, [service], options, common)),
+      ...(options.participants ? [participantsProcess(options.participants, options, common)] : []),
     ],
     worker: nodeProcess({
       name: 'worker',
-      entry: 'worker.ts',
+      program: programIn(programs, 'worker'),
       environment: {
         SCOPE_NOT_COVERED: 'Whatever this laptop’s services have sent elsewhere: e-mail, exports, logs',
         BACKUP_RETENTION: '0s',
@@ -93,7 +96,7 @@ export function platformProcesses(options: PlatformProcessesOptions): {
     }),
     api: nodeProcess({
       name: 'api',
-      entry: 'api/server.ts',
+      program: programIn(programs, 'api/server'),
       environment: {
         ...platform,
         TOKEN_ISSUERS_FILE: files.tokenIssuersFile,
@@ -108,12 +111,12 @@ export function platformProcesses(options: PlatformProcessesOptions): {
 function serviceProcess(
   name: string,
   services: readonly LocalService[],
-  files: PlatformFiles,
+  { files, programs }: PlatformProcessesOptions,
   environment: Readonly<Record<string, string | undefined>>,
 ): ProcessSpec {
   return nodeProcess({
     name,
-    entry: 'services/main.ts',
+    program: programIn(programs, 'services/main'),
     environment: {
       ...environment,
       SERVE: services.map((service) => `${service.name}:${service.port}`).join(','),
@@ -129,12 +132,12 @@ function serviceProcess(
 
 function participantsProcess(
   { path, firstPort, entries }: ServedParticipants,
-  files: PlatformFiles,
+  { files, programs }: PlatformProcessesOptions,
   environment: Readonly<Record<string, string | undefined>>,
 ): ProcessSpec {
   return nodeProcess({
     name: 'participants',
-    entry: 'cli/lethe.ts',
+    program: programIn(programs, 'cli/lethe'),
     words: ['serve', '--config', path, '--port', String(firstPort)],
     environment: { ...environment, SERVICE_HOST: '127.0.0.1', PLATFORM_JWKS: files.platformJwks },
     ready: async () => {

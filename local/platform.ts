@@ -19,6 +19,7 @@ import {
 import { freePort, freePorts, freeRange } from './ports.js';
 import { checkGivenPostgres, ensureDatabase, preparePostgres } from './postgres.js';
 import { type ManagedProcess, Supervisor } from './processes.js';
+import { compilePrograms } from './programs.js';
 import type { Progress } from './progress.js';
 import { createLocalRoles, urlForRole } from './roles.js';
 import { settled } from './settled.js';
@@ -41,6 +42,8 @@ export interface PlatformOptions {
   readonly databaseUrl?: string | undefined;
   /** A Temporal that runs; by default one of the platform's own. */
   readonly temporal?: { readonly address: string; readonly namespace?: string } | undefined;
+  /** Where `compilePrograms` has put them; by default they are compiled into the directory. */
+  readonly programs?: string | undefined;
   /** Services that get a process each; the others share one. */
   readonly ownProcess?: readonly string[] | 'all';
   /** Participants that run elsewhere and have to agree too. */
@@ -112,9 +115,10 @@ async function bringUp(
 ): Promise<Platform> {
   const ports = options.ports ?? (await somePorts());
   const participants = await participantsOf(options, ports);
-  const [databaseUrl, temporal] = await settled([
+  const [databaseUrl, temporal, programs] = await settled([
     bringUpDatabase(options, supervisor, report),
     bringUpTemporal(options, ports, supervisor, report),
+    programsOf(options),
   ]);
 
   const local = (participants ? [] : migrationOwners())
@@ -134,6 +138,7 @@ async function bringUp(
   };
   const recordsDatabaseUrl = urlForRole(databaseUrl, 'lethe_records');
   const { services, worker, api } = platformProcesses({
+    programs,
     files,
     services: local,
     participants,
@@ -176,6 +181,13 @@ async function bringUp(
     },
     stop: () => supervisor.stop(),
   };
+}
+
+async function programsOf(options: PlatformOptions): Promise<string> {
+  if (options.programs !== undefined) return options.programs;
+  const programs = join(options.directory, 'programs');
+  await compilePrograms(programs);
+  return programs;
 }
 
 /** What is served from files, on the ports where services would be. */

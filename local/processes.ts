@@ -23,22 +23,19 @@ export interface ProcessSpec {
   readonly ready: () => Promise<boolean>;
 }
 
-/** A process of ours in Node: TypeScript as it is, and gone when its supervisor is. */
+/** A process of ours in Node, gone when its supervisor is. `program` is a file of JavaScript: see `compilePrograms`. */
 export function nodeProcess(
   spec: Omit<ProcessSpec, 'command' | 'args'> & {
-    readonly entry: string;
+    readonly program: string;
     readonly words?: readonly string[];
   },
 ): ProcessSpec {
-  const { entry, words = [], ...rest } = spec;
+  const { program, words = [], ...rest } = spec;
   const dieWithParent = join(projectRoot, 'local/die-with-parent.mjs');
   return {
     ...rest,
     command: process.execPath,
-    args: [
-      ...['--import', dieWithParent, '--import', 'tsx', '--enable-source-maps'],
-      ...[join(projectRoot, entry), ...words],
-    ],
+    args: ['--import', dieWithParent, '--enable-source-maps', program, ...words],
   };
 }
 

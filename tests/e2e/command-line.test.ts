@@ -1,14 +1,12 @@
 /** `lethe` against a running platform: what it prints, and the exit status that a script goes by. */
 
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { EXIT } from '../../cli/exit-codes.js';
 import { childEnvironment } from '../../config.js';
 import { totalRows } from '../../local/checksums.js';
 import { leavingRows } from '../../local/leaving.js';
-import { projectRoot } from '../../local/paths.js';
 import { freePort } from '../../local/ports.js';
 import { jobView, tenantPreview } from '../../protocol/jobs.js';
 import type { SeededTenant } from '../../services/sample-data/load.js';
@@ -16,6 +14,7 @@ import { type Callers, createCallers } from '../support/callers.js';
 import { type CliRun, lethe } from '../support/cli.js';
 import { Holds } from '../support/holds.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
+import { programFile } from '../support/programs.js';
 
 const DENIED = 'recipes.recipe_steps';
 
@@ -50,7 +49,7 @@ describe('lethe', () => {
 
   /** As a process of its own, with the surroundings that its user gives it. */
   async function program(words: readonly string[], token: string): Promise<CliRun> {
-    const child = spawn(process.execPath, ['--import', 'tsx', join(projectRoot, 'cli/lethe.ts'), ...words], {
+    const child = spawn(process.execPath, [programFile('cli/lethe'), ...words], {
       env: childEnvironment({ API_URL: platform.apiUrl, LETHE_TOKEN: token }),
       stdio: ['ignore', 'pipe', 'pipe'],
     });

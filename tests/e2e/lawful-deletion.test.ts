@@ -18,6 +18,7 @@ import type { SeededTenant } from '../../services/sample-data/load.js';
 import { type Answer, type Caller, type Callers, createCallers } from '../support/callers.js';
 import { until } from '../support/conditions.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
+import { programFile } from '../support/programs.js';
 import { unzip } from '../support/zip.js';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
@@ -242,7 +243,7 @@ async function runStep(step: 'retained'): Promise<void> {
 
 /** A certificate and public keys; no API, no token, no database. */
 async function verifyAlone(file: string, keys: string, tenant: string): Promise<{ exit: number }> {
-  const words = ['--import', 'tsx', join(projectRoot, 'cli', 'lethe.ts'), 'certificate', 'verify', file];
+  const words = [programFile('cli/lethe'), 'certificate', 'verify', file];
   return promisify(execFile)(process.execPath, [...words, '--keys', keys, '--tenant', tenant], {
     cwd: projectRoot,
     env: childEnvironment({ API_URL: 'http://127.0.0.1:9', LETHE_TOKEN: undefined }),

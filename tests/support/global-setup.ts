@@ -10,6 +10,7 @@ import { freePorts } from '../../local/ports.js';
 import { checkGivenPostgres, preparePostgres } from '../../local/postgres.js';
 import { endLeftovers } from '../../local/process-table.js';
 import { Supervisor } from '../../local/processes.js';
+import { compilePrograms } from '../../local/programs.js';
 import { settled } from '../../local/settled.js';
 import { checkGivenTemporal, prepareTemporal } from '../../local/temporal.js';
 import type {} from './provided.js';
@@ -27,6 +28,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   if (onlyUnitTests()) {
     project.provide('postgresUrl', '');
     project.provide('temporalAddress', '');
+    project.provide('programs', '');
     return async () => undefined;
   }
 
@@ -46,13 +48,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
   try {
     const [postgresPort = 0, temporalPort = 0] = await freePorts(2);
+    const programs = join(directory, 'programs');
     const [postgresUrl, temporalAddress] = await settled([
       startPostgres(supervisor, directory, postgresPort, removals),
       startTemporal(supervisor, temporalPort),
+      compilePrograms(programs),
     ]);
     await sweepDatabases(postgresUrl, runName);
     project.provide('postgresUrl', postgresUrl);
     project.provide('temporalAddress', temporalAddress);
+    project.provide('programs', programs);
     return async () => {
       await dropDatabases(postgresUrl, runName);
       await finish();

@@ -40,6 +40,7 @@ export async function startTestPlatform({
     const platform = await startPlatform({
       directory,
       databaseUrl: database.url,
+      programs: inject('programs'),
       temporal: ownTemporal ? undefined : { address, namespace: `lethe-${basename(directory)}` },
       ...options,
       environment: { WORKFLOW_BUNDLE: await workflowBundle(), ...options.environment },

@@ -6,7 +6,6 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { childEnvironment } from '../../../config.js';
 import { type KeyFiles, prepareKeys } from '../../../local/keys.js';
-import { projectRoot } from '../../../local/paths.js';
 import { freePort } from '../../../local/ports.js';
 import { readSigningKeys } from '../../../protocol/keys.js';
 import { createLocalUserIssuer } from '../../../protocol/local-issuer.js';
@@ -16,6 +15,7 @@ import { buildServiceServer } from '../../../services/server.js';
 import { until } from '../../support/conditions.js';
 import { playedParticipant } from '../../support/played-participant.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
+import { programFile } from '../../support/programs.js';
 import { withSuperuser } from '../../support/test-databases.js';
 
 describe("the API's process", () => {
@@ -55,7 +55,7 @@ describe("the API's process", () => {
 
   /** Starts the process; `said` is all that it printed so far. */
   function start(environment: Record<string, string | undefined> = {}) {
-    const child = spawn(process.execPath, ['--import', 'tsx', join(projectRoot, 'api/server.ts')], {
+    const child = spawn(process.execPath, [programFile('api/server')], {
       env: childEnvironment({
         NODE_ENV: 'development',
         LOG_LEVEL: 'info',

@@ -1,17 +1,16 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EXIT } from '../../../cli/exit-codes.js';
 import { childEnvironment } from '../../../config.js';
-import { projectRoot } from '../../../local/paths.js';
 import { jobPage, jobView, replayedJobs, tenantPreview } from '../../../protocol/jobs.js';
 import { Problem } from '../../../protocol/problems.js';
 import { openTestApi, type TestApi } from '../../support/api.js';
 import { complete } from '../../support/certificates.js';
 import { type CliOptions, lethe } from '../../support/cli.js';
 import { until } from '../../support/conditions.js';
+import { programFile } from '../../support/programs.js';
 
 describe('lethe against a running API', () => {
   let api: TestApi;
@@ -226,13 +225,9 @@ describe('lethe against a running API', () => {
   });
 
   it('is a program that takes its surroundings from the environment', async () => {
-    const child = spawn(
-      process.execPath,
-      ['--import', 'tsx', join(projectRoot, 'cli/lethe.ts'), 'jobs', 'list'],
-      {
-        env: childEnvironment({ API_URL: apiUrl, LETHE_TOKEN: `${operator}\n` }),
-      },
-    );
+    const child = spawn(process.execPath, [programFile('cli/lethe'), 'jobs', 'list'], {
+      env: childEnvironment({ API_URL: apiUrl, LETHE_TOKEN: `${operator}\n` }),
+    });
     let out = '';
     child.stdout.on('data', (part) => {
       out += part;

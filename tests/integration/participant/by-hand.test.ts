@@ -9,6 +9,7 @@ import { freeRange } from '../../../local/ports.js';
 import { registry } from '../../../protocol/registry.js';
 import { until } from '../../support/conditions.js';
 import { checksums, countRows } from '../../support/erasure.js';
+import { programFile } from '../../support/programs.js';
 import { askParticipant, createTestKeys, TEST_ISSUER } from '../../support/service-server.js';
 import { createForeignDatabase, type ForeignDatabase } from './foreign-database.js';
 
@@ -174,7 +175,7 @@ describe('lethe serve', () => {
     const port = await freeRange(2);
     const child = spawn(
       process.execPath,
-      ['--import', 'tsx', 'cli/lethe.ts', '--json', 'serve', '--config', directory, '--port', String(port)],
+      [programFile('cli/lethe'), '--json', 'serve', '--config', directory, '--port', String(port)],
       {
         cwd: projectRoot,
         env: childEnvironment({

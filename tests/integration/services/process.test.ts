@@ -11,6 +11,7 @@ import { projectRoot } from '../../../local/paths.js';
 import { freePort, freePorts } from '../../../local/ports.js';
 import { until } from '../../support/conditions.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
+import { programFile } from '../../support/programs.js';
 import { createTestKeys, TEST_ISSUER, type TestPlatformKeys } from '../../support/service-server.js';
 
 let database: TestDatabase;
@@ -32,7 +33,7 @@ afterAll(async () => {
 });
 
 function start(environment: Record<string, string>) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'services/main.ts'], {
+  const child = spawn(process.execPath, [programFile('services/main')], {
     cwd: projectRoot,
     env: childEnvironment({
       PLATFORM_JWKS: join(directory, 'jwks.json'),
