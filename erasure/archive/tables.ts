@@ -4,9 +4,11 @@ import type { Session } from '../session/session.js';
 import type { ColumnPlan } from './columns.js';
 
 /** Names are short, whatever the tables are called: PostgreSQL cuts at 63 bytes, and two would become one. */
-export function archiveName(kind: 'rows' | 'references', ledgerId: string, place: number): string {
-  return `${kind === 'rows' ? 'a' : 'r'}${ledgerId}_${place}`;
+export function archiveName(kind: keyof typeof LETTERS, ledgerId: string, place: number): string {
+  return `${LETTERS[kind]}${ledgerId}_${place}`;
 }
+
+const LETTERS = { rows: 'a', references: 'r', orphans: 'o' } as const;
 
 export async function createArchive(
   session: Session,

@@ -14,6 +14,7 @@ import {
   MoveWork,
   tablesWithRows,
 } from '../stage/move.js';
+import { unvalidatedKeys } from '../stage/orphans.js';
 import { type ReferenceWork, referenceWork } from '../stage/references.js';
 import { TransactionCounts } from '../stage/transaction-counts.js';
 import { lockActedOn, tablesOf } from '../stage/unit.js';
@@ -52,6 +53,8 @@ class ChunkWork {
   private readonly tasks: readonly Task[];
   private readonly work: MoveWork;
   private progress: Progress;
+  /** Of archives by table's OID, the block that this chunk's rows begin in. */
+  private readonly from = new Map<number, number>();
 
   constructor(private readonly options: ChunkOptions) {
     const { plan, progress, context } = options;
@@ -113,6 +116,7 @@ class ChunkWork {
     const { session, plan } = this.options;
     const counts = await TransactionCounts.begin(session, plan);
     const moved = await move();
+    await this.work.noteOrphans(this.from);
     await session.query('SET CONSTRAINTS ALL IMMEDIATE');
     await counts.expect(session, this.work.deleted, this.work.updated);
     return moved;
@@ -128,13 +132,14 @@ class ChunkWork {
     const archive = this.archiveOf(table);
     const sql = deletion(plan, unit, table, archive, within);
     const about = { table: label(table), privilege: 'DELETE' };
-    const blocks = fast && archive !== null ? await blocksOfArchive(session, archive) : 0;
+    const watched = archive !== null && (fast || unvalidatedKeys(plan).length > 0);
+    const blocks = watched ? await blocksOfArchive(session, archive) : 0;
     const remove = async () => (await session.query(sql, [row.tenantId], about)).rowCount ?? 0;
     const rows = await (fast ? withTriggersOff(session, remove) : remove());
     this.work.note(table.oid, rows, fast);
-    if (fast && archive !== null) {
-      const from = rows === 0 ? 0 : await this.newFrom(archive, blocks, rows);
-      await this.work.assertNothingRefers(new Map([[table.oid, from]]));
+    if (watched) {
+      this.from.set(table.oid, rows === 0 ? 0 : await this.newFrom(archive, blocks, rows));
+      if (fast) await this.work.assertNothingRefers(this.from);
     }
     return rows;
   }

@@ -3,10 +3,13 @@ import { dropArchives } from '../archive/tables.js';
 import type { EngineContext } from '../context.js';
 import type { Archive, LedgerRow, SavedReference } from '../ledger/record.js';
 import { label, qualified } from '../quote.js';
+import type { ArchiveView } from '../restore/archive-view.js';
 import { keysOf } from '../restore/constraint-checks.js';
+import { assertReferencesHold } from '../restore/fast-path.js';
 import { liveTables } from '../restore/live-tables.js';
+import { type Orphans, returningOrphans, type Some, someOf } from '../restore/orphans.js';
 import { setReferencesBack } from '../restore/references.js';
-import { expectRows, type Insertion, insertionOf } from '../restore/restore.js';
+import { expectRows, type Insertion, insertionOf, runQuietly } from '../restore/restore.js';
 import type { Session } from '../session/session.js';
 import { blocksOfArchive, inBlocks, nextRange } from './blocks.js';
 import { firstBlocks, firstProgress, nextBlocks, type Progress } from './progress.js';
@@ -32,6 +35,7 @@ export async function restoreChunk(
 
 class RestoreWork {
   private readonly began = Date.now();
+  private orphans: Orphans = new Map();
 
   constructor(
     private readonly context: EngineContext,
@@ -44,6 +48,10 @@ class RestoreWork {
 
   async next(): Promise<RestoredSome> {
     const insertions = await this.insertions();
+    this.orphans = await returningOrphans(
+      this.session,
+      insertions.map(({ view }) => view),
+    );
     if (this.progress.whole) return this.insertWhole(insertions);
     const at = Math.max(
       0,
@@ -58,7 +66,7 @@ class RestoreWork {
     const views = insertions.map(({ view }) => view);
     const keys = await keysOf(this.session, views);
     const tied = tiedArchivedRows(insertion.view, views, keys, inBlocks(range));
-    const rows = tied === 'together' ? 0 : await this.insert(insertion, inBlocks(range)('a'), tied);
+    const rows = tied === 'together' ? 0 : await this.insert(insertion, views, inBlocks(range)('a'), tied);
     const archives = this.without(archive, rows);
     const blocks = nextBlocks(size, Date.now() - this.began, this.context.limits.chunkMs);
     const progress = { ...this.progress, blocks, moved: this.progress.moved + rows };
@@ -84,11 +92,27 @@ class RestoreWork {
   }
 
   /** Rows of the range that refer to nothing which is still in an archive. */
-  private async insert({ view, from, table }: Insertion, range: string, tied: Tied | null): Promise<number> {
-    const free = tied === null ? '' : ` AND ${tied.free}`;
+  private async insert(
+    insertion: Insertion,
+    unit: readonly ArchiveView[],
+    range: string,
+    tied: Tied | null,
+  ): Promise<number> {
+    const { view, table } = insertion;
+    const all = { ctes: tied?.ctes ?? [], where: [range, ...(tied === null ? [] : [tied.free])] };
+    const among = this.orphans.get(table.oid);
+    if (among === undefined) return this.take(insertion, all);
+    const orphans = { ...all, where: [...all.where, among] };
+    // First, since others may refer to them. What they refer to themselves is there, or free to come as well.
+    await assertReferencesHold(this.session, [{ view, ...orphans, alongside: unit }]);
+    const rows = await runQuietly(this.session, [insertion], () => this.take(insertion, orphans));
+    return rows + (await this.take(insertion, { ...all, where: [...all.where, `NOT ${among}`] }));
+  }
+
+  private async take({ view, from, table }: Insertion, some: Some): Promise<number> {
     const { rows } = await this.session.query<{ deleted: number; inserted: number }>(
-      `WITH RECURSIVE ${[...(tied?.ctes ?? []), ''].join(', ')}
-              d AS (DELETE FROM ${view.source} WHERE ${range}${free} RETURNING a.*), i AS (${from('d AS a')} RETURNING 1)
+      `WITH RECURSIVE ${[...(some.ctes ?? []), ''].join(', ')}
+              d AS (DELETE FROM ${someOf(view, some)} RETURNING a.*), i AS (${from('d AS a')} RETURNING 1)
        SELECT (SELECT count(*)::float8 FROM d) AS deleted, (SELECT count(*)::float8 FROM i) AS inserted`,
       [],
       { table: label(table), privilege: 'INSERT' },
@@ -100,10 +124,15 @@ class RestoreWork {
 
   /** Rows that refer to each other, of one table or several: in one statement, after which their keys are checked. */
   private async insertWhole(insertions: readonly Insertion[]): Promise<RestoredSome> {
-    const ctes = insertions.flatMap(({ view, from }, place) => [
-      `d${place} AS (DELETE FROM ${view.source} RETURNING a.*)`,
-      `i${place} AS (${from(`d${place} AS a`)} RETURNING 1)`,
-    ]);
+    const early = await this.insertOrphans(insertions);
+    const ctes = insertions.flatMap(({ view, from, table }, place) => {
+      const among = this.orphans.get(table.oid);
+      const others = someOf(view, { where: among === undefined ? [] : [`NOT ${among}`] });
+      return [
+        `d${place} AS (DELETE FROM ${others} RETURNING a.*)`,
+        `i${place} AS (${from(`d${place} AS a`)} RETURNING 1)`,
+      ];
+    });
     const counts = insertions.map((_, place) => `(SELECT count(*)::float8 FROM i${place}) AS rows${place}`);
     const { rows } = await this.session.query<Record<string, number>>(
       `WITH ${ctes.join(',\n')}\nSELECT ${counts.join(', ')}`,
@@ -112,10 +141,29 @@ class RestoreWork {
     );
     let archives: readonly Archive[] = this.row.archives;
     for (const [place, { archive, table }] of insertions.entries()) {
-      expectRows(table, archive.rows, rows[0]?.[`rows${place}`] ?? 0);
+      expectRows(table, archive.rows - (early.get(table.oid) ?? 0), rows[0]?.[`rows${place}`] ?? 0);
       archives = archives.map((one) => (one.archive === archive.archive ? { ...one, rows: 0 } : one));
     }
     return this.tell(archives, this.ofNextUnit());
+  }
+
+  /** Those of all tables of the unit, by table's OID. */
+  private async insertOrphans(insertions: readonly Insertion[]): Promise<ReadonlyMap<number, number>> {
+    const alongside = insertions.map(({ view }) => view);
+    const pieces = insertions.flatMap((insertion) => {
+      const among = this.orphans.get(insertion.table.oid);
+      return among === undefined ? [] : [{ insertion, view: insertion.view, where: [among] }];
+    });
+    await assertReferencesHold(
+      this.session,
+      pieces.map((piece) => ({ ...piece, alongside })),
+    );
+    const rows = new Map<number, number>();
+    for (const { insertion, where } of pieces) {
+      const work = () => this.take(insertion, { where });
+      rows.set(insertion.table.oid, await runQuietly(this.session, [insertion], work));
+    }
+    return rows;
   }
 
   /** The walk through a table is over: on to the next of its unit, or once more through those that have rows left. */

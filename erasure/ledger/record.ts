@@ -35,6 +35,22 @@ export interface Archive {
   readonly retention?: Retention;
   /** What has to be retained of it has been copied to where it rests. */
   readonly settled?: true;
+  /** By keys that are NOT VALID: values of its rows that referred to nothing when these went. */
+  readonly orphans?: readonly NotedOrphans[];
+}
+
+/** Values of a key's columns, each at least once, in a table of their own. Rows that hold them come back without a parent. */
+export interface NotedOrphans {
+  /** Name within Lethe's schema. */
+  readonly archive: string;
+  readonly key: { readonly oid: number; readonly name: string };
+  /** Columns in the key's order: as they are called in the archive of the rows, and here. */
+  readonly stored: readonly string[];
+}
+
+/** Names of archives, each after what was noted for it. */
+export function namesWithNotes(archives: readonly Archive[]): string[] {
+  return archives.flatMap(({ archive, orphans = [] }) => [...orphans.map((one) => one.archive), archive]);
 }
 
 /** Values of a reference that were nulled in rows that stay. */

@@ -1,10 +1,10 @@
 /** A ledger's row that was written in another database: a dump was loaded, and OIDs and transaction ids mean nothing here. */
 import { liveTables } from '../restore/live-tables.js';
 import type { Session } from '../session/session.js';
-import type { ArchivedColumn, ArchivedTable, LedgerRow } from './record.js';
+import type { ArchivedColumn, ArchivedTable, LedgerRow, NotedOrphans } from './record.js';
 
-/** No relation has it. */
-const GONE = 0;
+/** No relation and no constraint has it. */
+export const GONE = 0;
 
 /** The row with tables and columns found by their names, and without what only the other database knew. */
 export async function rehomed(session: Session, row: LedgerRow): Promise<LedgerRow> {
@@ -23,6 +23,7 @@ interface Entry {
   readonly table: ArchivedTable;
   readonly columns: readonly ArchivedColumn[];
   readonly key?: readonly ArchivedColumn[];
+  readonly orphans?: readonly NotedOrphans[];
 }
 
 async function found<E extends Entry>(session: Session, entries: readonly E[]): Promise<E[]> {
@@ -43,6 +44,9 @@ async function found<E extends Entry>(session: Session, entries: readonly E[]): 
       table: { ...entry.table, oid: table?.oid ?? GONE },
       columns: numbered(entry.columns),
       ...(entry.key && { key: numbered(entry.key) }),
+      ...(entry.orphans && {
+        orphans: entry.orphans.map((one) => ({ ...one, key: { ...one.key, oid: GONE } })),
+      }),
     };
   });
 }

@@ -13,7 +13,7 @@ export function fastPathOf(
   const planned = new Map(tables.map((one) => [one.table.oid, one]));
   const known = new Map(catalog.tables.map((table) => [table.oid, table]));
   return units.map(({ tableOids }) => {
-    if (!catalog.maySilenceTriggers) return `${shown(catalog.role)} may not set session_replication_role`;
+    if (!catalog.maySilenceTriggers) return mayNotSilence(catalog);
     const reasons = tableOids.flatMap((oid) => {
       const one = planned.get(oid);
       return one === undefined ? [] : [ofTriggers(one) ?? ofKeys(one.table, catalog, known) ?? []].flat();
@@ -28,8 +28,12 @@ export function whyNotSuppressed(
   { units, fastPath, catalog }: Pick<Plan, 'units' | 'fastPath' | 'catalog'>,
 ): string | null {
   const place = units.findIndex(({ tableOids }) => tableOids.includes(table.oid));
-  const obstacle = fastPath[place] ?? null;
-  if (obstacle !== null) return obstacle;
+  return fastPath[place] ?? whyNotBackSilently(table, catalog);
+}
+
+/** Null where rows of the table can be inserted with triggers off, and checked set by set; else why not. */
+export function whyNotBackSilently(table: CatalogTable, catalog: Catalog): string | null {
+  if (!catalog.maySilenceTriggers) return mayNotSilence(catalog);
   const loud = table.triggers.find(
     ({ ours, enabled, events }) =>
       !ours && (enabled === 'replica' || enabled === 'always') && events.includes('insert'),
@@ -40,6 +44,10 @@ export function whyNotSuppressed(
     (key) => key.childOid === table.oid && key.enforced && (key.temporal || key.childPartition !== null),
   );
   return temporal === undefined ? null : `${shown(temporal.name)} can be checked by its own trigger alone`;
+}
+
+function mayNotSilence({ role }: Catalog): string {
+  return `${shown(role)} may not set session_replication_role`;
 }
 
 function ofTriggers({ table, triggers }: PlannedTable): string | null {

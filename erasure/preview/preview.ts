@@ -7,6 +7,7 @@ import type { Plan } from '../plan/types.js';
 import { allOwned } from '../selection.js';
 import { conflictChecks, findingsFrom } from './conflicts.js';
 import { countEach } from './counts.js';
+import { orphanChecks } from './orphans.js';
 import { isReadable } from './readable.js';
 import { sharedRowChecks } from './shared-rows.js';
 
@@ -16,7 +17,7 @@ import { sharedRowChecks } from './shared-rows.js';
  */
 export async function previewTenant(client: pg.ClientBase, plan: Plan, tenantId: string): Promise<Preview> {
   const counted = plan.tables.filter(({ table }) => isReadable(plan, table.oid));
-  const checks = [...conflictChecks(plan), ...sharedRowChecks(plan)];
+  const checks = [...conflictChecks(plan), ...sharedRowChecks(plan), ...orphanChecks(plan)];
   const counts = await countEach(
     client,
     [...counted.map(({ table }) => allOwned(plan, table.oid)), ...checks.map(({ source }) => source)],

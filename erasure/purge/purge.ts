@@ -6,7 +6,7 @@ import { mayWork } from '../chunks/pace.js';
 import type { EngineContext } from '../context.js';
 import { digestBeforeDrop } from '../digest/before-drop.js';
 import { withDropped } from '../digest/lanes.js';
-import type { LedgerRow } from '../ledger/record.js';
+import { type LedgerRow, namesWithNotes } from '../ledger/record.js';
 import type { LedgerChange } from '../ledger/store.js';
 import { assertRunnable } from '../plan-source.js';
 import { anonymizeRows } from '../retention/anonymize.js';
@@ -106,7 +106,10 @@ async function sweep(
 }
 
 async function dropSome(context: EngineContext, session: Session, row: LedgerRow): Promise<void> {
-  const names = [...row.archives, ...row.savedReferences, ...row.skipped].map(({ archive }) => archive);
+  const names = [
+    ...namesWithNotes(row.archives),
+    ...[...row.savedReferences, ...row.skipped].map(({ archive }) => archive),
+  ];
   const dropped = new Set(names.slice(0, ARCHIVES_AT_ONCE));
   await dropArchives(session, context.declaration.letheSchema, [...dropped]);
   await context.ledger.update(session, row.id, {

@@ -1,7 +1,9 @@
 /** An archive seen as its table would be: today's names, today's types. */
 import type { EngineContext } from '../context.js';
-import type { Archive } from '../ledger/record.js';
+import type { Archive, NotedOrphans } from '../ledger/record.js';
+import { GONE } from '../ledger/rehome.js';
 import { ident, label, qualified, shown } from '../quote.js';
+import { EQUALS } from '../selection-sql.js';
 import { type LiveTable, liveColumn } from './live-tables.js';
 
 export interface ArchiveView {
@@ -11,6 +13,11 @@ export interface ArchiveView {
   readonly columns: ReadonlyMap<number, { readonly name: string; readonly value: string }>;
   /** What stands after FROM for the archive itself, aliased `a`. */
   readonly source: string;
+  /** What was noted of rows without a parent, by key; `among` is true of a row `a` that holds such values. */
+  readonly orphans: readonly {
+    readonly key: NotedOrphans['key'] & { readonly attnums: readonly number[] };
+    readonly among: string;
+  }[];
   /** Names of archived columns that are gone. */
   readonly dropped: readonly string[];
   /** Names of columns that nothing would fill. */
@@ -44,15 +51,48 @@ export function archiveView(context: EngineContext, archive: Archive, table: Liv
       value: column.asText ? `CAST(${stored} AS ${live.type})` : stored,
     });
   }
+  const { letheSchema: schema } = context.declaration;
+  const orphans = (archive.orphans ?? []).map(({ archive: name, key, stored }) => {
+    const same = stored.map((column) => `n.${column} ${EQUALS} a.${column}`).join(' AND ');
+    const attnums = stored.map((name) => archive.columns.find((one) => one.stored === name)?.attnum ?? GONE);
+    return {
+      key: { ...key, attnums },
+      among: `EXISTS (SELECT FROM ${qualified({ schema, name })} AS n WHERE ${same})`,
+    };
+  });
   const required = table.columns.filter((column) => column.required && !columns.has(column.attnum));
   return {
     archive,
     table,
     columns,
-    source: `${qualified({ schema: context.declaration.letheSchema, name: archive.archive })} AS a`,
+    source: `${qualified({ schema, name: archive.archive })} AS a`,
+    orphans,
     dropped,
     required: required.map(({ name }) => shown(name)),
   };
+}
+
+interface NotedKey {
+  readonly oid: number;
+  readonly name: string;
+  readonly attnums: readonly number[];
+  readonly validated: boolean;
+}
+
+/**
+ * A condition on an archived row `a`: it was noted as an orphan of the key; null: none was. The key may have another
+ * name by now, or have been dropped and made again.
+ */
+export function notedOf({ orphans }: ArchiveView, { oid, name, attnums }: NotedKey): string | null {
+  const noted = orphans.find(
+    ({ key }) => (key.oid === oid || key.name === name) && key.attnums.join() === attnums.join(),
+  );
+  return noted?.among ?? null;
+}
+
+/** The same as long as the key tolerates it: one that was validated since says of every row that it has a parent. */
+export function toleratedBy(view: ArchiveView, key: NotedKey): string | null {
+  return key.validated ? null : notedOf(view, key);
 }
 
 /** Where an archived row is, in `asTable`: a name that no column has. */

@@ -8,6 +8,7 @@ import type { Session } from '../session/session.js';
 import { type ArchiveView, archiveView, asTable, PLACE, whyNone } from './archive-view.js';
 import { keyChecks, keysOf, uniqueChecks } from './constraint-checks.js';
 import { liveTables } from './live-tables.js';
+import { orphanChecks } from './orphans.js';
 
 /** Where rows of one archive are that cannot come back, and why. */
 interface Conflicting {
@@ -205,7 +206,12 @@ async function conflictingRows(
     const places = view && `SELECT v.${PLACE} FROM ${asTable(view)} AS v WHERE (${expression}) IS FALSE`;
     return view && places ? [{ view, places, why: `they break ${shown(name)}` }] : [];
   });
-  const checks = [...(await uniqueChecks(session, views)), ...(await keyChecks(session, views)), ...broken];
+  const checks = [
+    ...(await uniqueChecks(session, views)),
+    ...(await keyChecks(session, views)),
+    ...(await orphanChecks(session, views)),
+    ...broken,
+  ];
   const ofRows = checks.map(({ view, places, why }): Conflicting => {
     const attnums = primary.find(({ table }) => table === view.table.oid)?.attnums ?? [];
     const key = attnums.flatMap((attnum) => {

@@ -1,7 +1,7 @@
 /** Questions to unique indexes and foreign keys: which archived rows would they refuse? */
 import { ident, label, qualified, shown } from '../quote.js';
 import type { Session } from '../session/session.js';
-import { type ArchiveView, asTable, liveRows, PLACE } from './archive-view.js';
+import { type ArchiveView, asTable, liveRows, notedOf, PLACE } from './archive-view.js';
 import type { Check } from './diagnose.js';
 
 interface UniqueIndex {
@@ -57,6 +57,7 @@ export async function uniqueChecks(session: Session, views: readonly ArchiveView
 
 /** An enforced key of one of the tables. */
 export interface Key {
+  readonly oid: number;
   readonly table: number;
   readonly name: string;
   readonly attnums: readonly number[];
@@ -68,13 +69,14 @@ export interface Key {
   readonly parentColumns: readonly string[];
   readonly operators: readonly string[];
   readonly temporal: boolean;
+  readonly validated: boolean;
   /** Whether the role may look at the referenced table. */
   readonly readable: boolean;
 }
 
 // As JSON, since `conenforced` is a column from 18 on only.
 const KEYS = `
-  SELECT k.conrelid AS "table", k.conname::text AS name, k.conkey::int4[] AS attnums,
+  SELECT k.oid, k.conrelid AS "table", k.conname::text AS name, k.conkey::int4[] AS attnums,
          k.confrelid AS parent, n.nspname::text AS "parentSchema", p.relname::text AS "parentName",
          p.relkind = 'p' AS "parentPartitioned", k.confkey::int4[] AS "parentAttnums",
          ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS c(attnum, place)
@@ -84,7 +86,7 @@ const KEYS = `
                  FROM unnest(k.conpfeqop) WITH ORDINALITY AS e(op, place)
                  JOIN pg_operator o ON o.oid = e.op JOIN pg_namespace s ON s.oid = o.oprnamespace ORDER BY e.place)
            AS operators,
-         COALESCE((to_jsonb(k)->>'conperiod')::bool, false) AS temporal,
+         COALESCE((to_jsonb(k)->>'conperiod')::bool, false) AS temporal, k.convalidated AS validated,
          has_table_privilege(p.oid, 'SELECT') AS readable
     FROM pg_constraint k JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace n ON n.oid = p.relnamespace
    WHERE k.contype = 'f' AND k.conparentid = 0 AND k.conrelid = ANY ($1::oid[])
@@ -115,12 +117,16 @@ export async function keyChecks(session: Session, views: readonly ArchiveView[])
       absent.push(`NOT EXISTS (SELECT FROM ${asTable(parent)} AS q WHERE ${matches('q')})`);
     }
     const set = values.map((value) => `${value} IS NOT NULL`);
-    return [
-      {
-        view: child,
-        places: `SELECT a.ctid FROM ${child.source} WHERE ${[...set, ...absent].join(' AND ')}`,
-        why: `the rows of ${label(name)} that they refer to by ${shown(key.name)} are gone`,
-      },
-    ];
+    const check = (why: string, ...more: string[]): Check => ({
+      view: child,
+      places: `SELECT a.ctid FROM ${child.source} WHERE ${[...set, ...absent, ...more].join(' AND ')}`,
+      why,
+    });
+    const orphans = notedOf(child, key);
+    const gone = `the rows of ${label(name)} that they refer to by ${shown(key.name)} are gone`;
+    if (orphans === null) return [check(gone)];
+    const binds = `they had none in ${label(name)} to refer to by ${shown(key.name)}, which has been validated since: drop it, and make it again as NOT VALID`;
+    const all = [check(gone, `NOT ${orphans}`)];
+    return key.validated ? [...all, check(binds, orphans)] : all;
   });
 }

@@ -8,6 +8,7 @@ import type { Session } from '../session/session.js';
 import { type ArchiveView, archiveView, whyNone } from './archive-view.js';
 import { keyChecks, uniqueChecks } from './constraint-checks.js';
 import { liveTables } from './live-tables.js';
+import { orphanChecks } from './orphans.js';
 
 /** Archived rows that could not come back. */
 export interface Check {
@@ -46,7 +47,11 @@ export async function diagnose(
     if (why === null) views.push(view);
     else say(why);
   });
-  const checks = [...(await uniqueChecks(session, views)), ...(await keyChecks(session, views))];
+  const checks = [
+    ...(await uniqueChecks(session, views)),
+    ...(await keyChecks(session, views)),
+    ...(await orphanChecks(session, views)),
+  ];
   for (const check of checks) {
     const rows = await countOf(session, check, reasons);
     if (rows > 0) reasons.push(reason(label(check.view.table), rows, check.why));

@@ -3,8 +3,9 @@ import { EngineError } from '../engine-types.js';
 import { countEach } from '../preview/counts.js';
 import { ident, label, qualified, shown } from '../quote.js';
 import type { Session } from '../session/session.js';
-import { type ArchiveView, asTable } from './archive-view.js';
+import { type ArchiveView, asTable, toleratedBy } from './archive-view.js';
 import { type Key, keysOf } from './constraint-checks.js';
+import { countSome, type Some, someOf, withOf } from './orphans.js';
 
 // A trigger that is no foreign key's and not our fence's has to fire, and a deferrable constraint is checked by one.
 const OBSTACLES = `
@@ -76,16 +77,37 @@ export async function withInsertTriggers(
   return new Set(rows.map(({ oid }) => oid));
 }
 
+/** Archived rows that come back without a trigger that would check them: all of an archive, or some. */
+export interface Unchecked extends Some {
+  readonly view: ArchiveView;
+  /** Archives whose rows are as good as there: they come in the same transaction. */
+  readonly alongside?: readonly ArchiveView[];
+}
+
 /**
- * What a foreign key's trigger would have done for rows that came back without it: locks what they refer to, and throws
- * `restore_conflict` where it is not there. Asked once all rows are back.
+ * What a foreign key's trigger would have done for rows that come back without it: locks what they refer to, and throws
+ * `restore_conflict` where it is not there. Noted orphans refer to nothing, as they did. Asked once all other rows are
+ * back, or are known to come along.
  */
-export async function assertReferencesHold(session: Session, views: readonly ArchiveView[]): Promise<void> {
-  if (views.length === 0) return;
-  for (const key of await keysOf(session, views)) {
-    const view = views.find(({ table }) => table.oid === key.table);
-    const values = key.attnums.map((attnum) => view?.columns.get(attnum)?.value);
-    if (view === undefined || values.includes(undefined)) continue;
+export async function assertReferencesHold(session: Session, all: readonly Unchecked[]): Promise<void> {
+  if (all.length === 0) return;
+  const keys = await keysOf(
+    session,
+    all.map(({ view }) => view),
+  );
+  for (const key of keys) {
+    const one = all.find(({ view }) => view.table.oid === key.table);
+    const values = key.attnums.map((attnum) => one?.view.columns.get(attnum)?.value);
+    if (one === undefined || values.includes(undefined)) continue;
+    const { view, alongside = [] } = one;
+    const tolerated = toleratedBy(view, key);
+    const set = values.map((value) => `${value} IS NOT NULL`);
+    const some = {
+      ...one,
+      where: [...(one.where ?? []), ...set, ...(tolerated ? [`NOT ${tolerated}`] : [])],
+    };
+    // There is nothing to lock, which would take a right that nobody may have needed so far.
+    if (tolerated !== null && (await countSome(session, view, some)) === 0) continue;
     const name = { schema: key.parentSchema, name: key.parentName };
     const parent = `${key.parentPartitioned ? '' : 'ONLY '}${qualified(name)} AS p`;
     const same = key.parentColumns
@@ -93,18 +115,20 @@ export async function assertReferencesHold(session: Session, views: readonly Arc
       .join(' AND ');
     const about = { table: label(name), privilege: 'UPDATE' };
     await session.query(
-      `SELECT count(*) FROM (SELECT FROM ${parent} WHERE EXISTS (SELECT FROM ${view.source} WHERE ${same})
+      `${withOf(some)}SELECT count(*) FROM (SELECT FROM ${parent} WHERE EXISTS (SELECT FROM ${someOf(view, some)} AND ${same})
          FOR KEY SHARE OF p) AS locked`,
       [],
       about,
     );
-    const set = values.map((value) => `${value} IS NOT NULL`).join(' AND ');
-    const { rows } = await session.query<{ rows: number }>(
-      `SELECT count(*)::float8 AS rows FROM ${view.source} WHERE ${set} AND NOT EXISTS (SELECT FROM ${parent} WHERE ${same})`,
-      [],
-      about,
-    );
-    const missing = rows[0]?.rows ?? 0;
+    const absent = [`NOT EXISTS (SELECT FROM ${parent} WHERE ${same})`];
+    for (const other of alongside.filter(({ table }) => table.oid === key.parent)) {
+      if (!key.parentAttnums.every((attnum) => other.columns.has(attnum))) continue;
+      const equal = key.parentAttnums.map(
+        (attnum, place) => `q.${other.columns.get(attnum)?.name} ${key.operators[place]} ${values[place]}`,
+      );
+      absent.push(`NOT EXISTS (SELECT FROM ${asTable(other)} AS q WHERE ${equal.join(' AND ')})`);
+    }
+    const missing = await countSome(session, view, { ...some, where: [...some.where, ...absent] }, about);
     if (missing === 0) continue;
     throw new EngineError(
       'restore_conflict',
@@ -128,11 +152,12 @@ function referringOutside(
     key.parentAttnums.every((attnum) => sameTypes(parent, attnum));
   if (!known) return null;
   const values = key.attnums.map((attnum) => child.columns.get(attnum)?.value ?? 'NULL');
+  const tolerated = toleratedBy(child, key);
   const same = key.parentAttnums.map(
     (attnum, place) => `q.${parent.columns.get(attnum)?.name} ${key.operators[place]} ${values[place]}`,
   );
   return `${child.source} WHERE $1::pg_catalog.text IS NOT NULL AND ${values.map((value) => `${value} IS NOT NULL`).join(' AND ')}
-    AND NOT EXISTS (SELECT FROM ${asTable(parent)} AS q WHERE ${same.join(' AND ')})`;
+    AND NOT EXISTS (SELECT FROM ${asTable(parent)} AS q WHERE ${same.join(' AND ')})${tolerated === null ? '' : ` AND NOT ${tolerated}`}`;
 }
 
 /** Whether a column still takes archived values as they are. */

@@ -7,14 +7,15 @@ import { restoreChunk } from '../chunks/restore-chunk.js';
 import type { EngineContext } from '../context.js';
 import { EngineError } from '../engine-types.js';
 import { sqlstateOf } from '../errors.js';
-import type { Archive, LedgerRow } from '../ledger/record.js';
+import { type Archive, type LedgerRow, namesWithNotes } from '../ledger/record.js';
 import { policyOf } from '../plan/policy.js';
 import { label, qualified } from '../quote.js';
 import type { Session } from '../session/session.js';
 import { NotByFastPath, withTriggersOff } from '../stage/fast-path.js';
 import { type ArchiveView, archiveView, whyNone } from './archive-view.js';
-import { assertReferencesHold, silentlyRestorable, withInsertTriggers } from './fast-path.js';
+import { assertReferencesHold, silentlyRestorable, type Unchecked, withInsertTriggers } from './fast-path.js';
 import { type LiveTable, liveTables } from './live-tables.js';
+import { countSome, type Orphans, returningOrphans, someOf } from './orphans.js';
 import { setReferencesBack } from './references.js';
 
 /** All of it, or, of a large archive, a chunk. The ledger's row is locked. */
@@ -59,11 +60,10 @@ export async function restoreStep(
   }
   await session.query('SET CONSTRAINTS ALL IMMEDIATE');
   await ledger.liftTombstone(session, row.tenantId, row.jobId);
-  await dropArchives(
-    session,
-    context.declaration.letheSchema,
-    [...row.archives, ...row.savedReferences].map(({ archive }) => archive),
-  );
+  await dropArchives(session, context.declaration.letheSchema, [
+    ...namesWithNotes(row.archives),
+    ...row.savedReferences.map(({ archive }) => archive),
+  ]);
   await ledger.update(session, row.id, {
     state: 'restored',
     restoredAt: 'now',
@@ -87,6 +87,10 @@ async function restoreRows(
     filled.map(({ table }) => table),
   );
   const insertions = filled.map((archive, place) => insertionOf(context, archive, live[place] ?? null));
+  const orphans = await returningOrphans(
+    session,
+    insertions.map(({ view }) => view),
+  );
   const silent = fast
     ? await silentlyRestorable(
         session,
@@ -100,18 +104,20 @@ async function restoreRows(
     insertions.flatMap(({ archive, table }) => (isSuppressed(context, archive.table) ? [table.oid] : [])),
     context.declaration.letheSchema,
   );
-  const unchecked: ArchiveView[] = [];
+  const unchecked: Unchecked[] = [];
   const units = [...new Set(filled.map(({ unit }) => unit))].sort((one, other) => other - one);
   for (const unit of units) {
     const together = insertions.filter(({ archive }) => archive.unit === unit);
     if (together.every(({ table }) => silent.has(table.oid))) {
-      await withTriggersOff(session, () => insertUnit(session, together));
+      await withTriggersOff(session, () => insertUnit(session, together.map(whole)));
       continue;
     }
     const [quietly, others] = parted(together, ({ table }) => quiet.has(table.oid));
-    if (quietly.length > 0) await insertQuietly(session, quietly);
-    if (others.length > 0) await insertUnit(session, others);
-    unchecked.push(...quietly.map(({ view }) => view));
+    const pieces = await withoutOrphans(session, others, orphans);
+    const silently = [...quietly.map(whole), ...pieces.orphans];
+    if (silently.length > 0) await insertQuietly(session, silently);
+    unchecked.push(...silently);
+    if (others.length > 0) await insertUnit(session, pieces.others);
   }
   await assertReferencesHold(session, unchecked);
   await setReferencesBack(context, session, row);
@@ -127,14 +133,23 @@ function parted<T>(all: readonly T[], first: (one: T) => boolean): [T[], T[]] {
 }
 
 /** With triggers off whatever else holds; foreign keys are checked later. */
-async function insertQuietly(session: Session, insertions: readonly Insertion[]): Promise<void> {
+async function insertQuietly(session: Session, pieces: readonly Piece[]): Promise<void> {
+  await runQuietly(session, pieces, () => insertUnit(session, pieces));
+}
+
+/** Runs what inserts into these tables with triggers off. */
+export async function runQuietly<T>(
+  session: Session,
+  insertions: readonly Insertion[],
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    await withTriggersOff(session, () => insertUnit(session, insertions));
+    return await withTriggersOff(session, work);
   } catch (error) {
     if (!(error instanceof NotByFastPath)) throw error;
     throw new EngineError(
       'privilege_missing',
-      `Triggers of ${insertions.map(({ table }) => label(table)).join(', ')} are to be suppressed, and the role may not set session_replication_role. GRANT SET ON PARAMETER session_replication_role, and ask again.`,
+      `Triggers of ${insertions.map(({ table }) => label(table)).join(', ')} have to be off, and the role may not set session_replication_role. GRANT SET ON PARAMETER session_replication_role, and ask again.`,
       { privilege: 'SET' },
     );
   }
@@ -166,23 +181,50 @@ export function insertionOf(context: EngineContext, archive: Archive, table: Liv
   };
 }
 
-async function insertUnit(session: Session, insertions: readonly Insertion[]): Promise<void> {
-  const about = { table: insertions.map(({ table }) => label(table)).join(', '), privilege: 'INSERT' };
-  const [only, ...others] = insertions;
+/** Rows of one archive that are inserted together. */
+interface Piece extends Insertion {
+  readonly where: readonly string[];
+  readonly rows: number;
+}
+
+function whole(insertion: Insertion): Piece {
+  return { ...insertion, where: [], rows: insertion.archive.rows };
+}
+
+/** Orphans, which come with triggers off, and all others, whose keys PostgreSQL checks. */
+async function withoutOrphans(
+  session: Session,
+  insertions: readonly Insertion[],
+  orphans: Orphans,
+): Promise<{ readonly orphans: Piece[]; readonly others: Piece[] }> {
+  const pieces: { orphans: Piece[]; others: Piece[] } = { orphans: [], others: [] };
+  for (const one of insertions) {
+    const among = orphans.get(one.table.oid);
+    const rows = among === undefined ? 0 : await countSome(session, one.view, { where: [among] });
+    if (among !== undefined) pieces.orphans.push({ ...one, where: [among], rows });
+    const where = among === undefined ? [] : [`NOT ${among}`];
+    pieces.others.push({ ...one, where, rows: one.archive.rows - rows });
+  }
+  return pieces;
+}
+
+async function insertUnit(session: Session, pieces: readonly Piece[]): Promise<void> {
+  const about = { table: pieces.map(({ table }) => label(table)).join(', '), privilege: 'INSERT' };
+  const [only, ...others] = pieces;
   if (only !== undefined && others.length === 0) {
-    const { rowCount } = await session.query(only.from(only.view.source), [], about);
-    expectRows(only.table, only.archive.rows, rowCount ?? 0);
+    const { rowCount } = await session.query(only.from(someOf(only.view, only)), [], about);
+    expectRows(only.table, only.rows, rowCount ?? 0);
     return;
   }
-  const ctes = insertions.map(({ from, view }, place) => `i${place} AS (${from(view.source)} RETURNING 1)`);
-  const counts = insertions.map((_, place) => `(SELECT count(*)::float8 FROM i${place}) AS rows${place}`);
+  const ctes = pieces.map((one, place) => `i${place} AS (${one.from(someOf(one.view, one))} RETURNING 1)`);
+  const counts = pieces.map((_, place) => `(SELECT count(*)::float8 FROM i${place}) AS rows${place}`);
   const { rows } = await session.query<Record<string, number>>(
     `WITH ${ctes.join(',\n')}\nSELECT ${counts.join(', ')}`,
     [],
     about,
   );
-  for (const [place, insertion] of insertions.entries())
-    expectRows(insertion.table, insertion.archive.rows, rows[0]?.[`rows${place}`] ?? 0);
+  for (const [place, piece] of pieces.entries())
+    expectRows(piece.table, piece.rows, rows[0]?.[`rows${place}`] ?? 0);
 }
 
 /** Throws where not as many rows were written as left the archive. */

@@ -5,62 +5,69 @@ import { deletedTables } from '../plan-source.js';
 import { ident, label } from '../quote.js';
 import { ownedRows, rowsOf } from '../selection.js';
 import type { Session } from '../session/session.js';
+import { orphansBy, stuckOrphans, unvalidatedKeys, whyNoOrphans } from './orphans.js';
 
-// Keys and checks that are NOT VALID bind every insert, and so every restore.
+// Checks that are NOT VALID bind every insert, and so every restore, with triggers on and off.
 const CHECKS = `
   SELECT c.conrelid AS "table", c.conname::text AS name, pg_get_expr(c.conbin, c.conrelid) AS expression
     FROM pg_constraint c WHERE c.conrelid = ANY ($1::oid[]) AND c.contype = 'c' AND NOT c.convalidated`;
 
-/** Throws `plan_refused` where such rows exist. */
+/** Throws `plan_refused` where such rows exist. Orphans that can come back are none: they are noted as they go. */
 export async function assertComesBack(session: Session, plan: Plan, tenantId: string): Promise<void> {
-  for (const { table, name, broken } of await unchecked(session, plan)) {
+  for (const { table, broken, told } of [...(await ofChecks(session, plan)), ...ofKeys(plan)]) {
     const { rows } = await session.query<{ rows: number }>(
       `SELECT count(*)::float8 AS rows FROM ${broken}`,
       [tenantId],
       { table },
     );
     const count = rows[0]?.rows ?? 0;
-    if (count === 0) continue;
-    throw new EngineError(
-      'plan_refused',
-      `${count} of the tenant's rows in ${table} break ${ident(name)}, which is NOT VALID: once moved they could not come back. Mend these rows, or drop the constraint.`,
-      { table },
-    );
+    if (count > 0) throw new EngineError('plan_refused', told(count), { table });
   }
 }
 
 interface Unchecked {
   readonly table: string;
-  readonly name: string;
   /** FROM and condition of the rows that break it. */
   readonly broken: string;
+  readonly told: (rows: number) => string;
 }
 
-async function unchecked(session: Session, plan: Plan): Promise<Unchecked[]> {
+async function ofChecks(session: Session, plan: Plan): Promise<Unchecked[]> {
   const tables = deletedTables(plan).map(({ table }) => table);
-  const byOid = new Map(plan.catalog.tables.map((table) => [table.oid, table]));
-  const owned = (oid: number) => ownedRows(plan, oid, 't');
   const { rows } = await session.query<{ table: number; name: string; expression: string }>(CHECKS, [
     tables.map(({ oid }) => oid),
   ]);
-  const checks = rows.flatMap(({ table: oid, name, expression }) => {
-    const table = byOid.get(oid);
+  return rows.flatMap(({ table: oid, name, expression }) => {
+    const table = tables.find((one) => one.oid === oid);
     if (table === undefined) return [];
-    const broken = `${rowsOf(table)} AS t WHERE ${owned(oid)} AND NOT (${expression})`;
-    return [{ table: label(table), name, broken }];
+    const broken = `${rowsOf(table)} AS t WHERE ${ownedRows(plan, oid, 't')} AND NOT (${expression})`;
+    return [{ table: label(table), broken, told: (count) => breaks(label(table), name, count) }];
   });
-  const keys = plan.catalog.foreignKeys.flatMap((key) => {
-    const child = tables.find(({ oid }) => oid === key.childOid);
-    const parent = byOid.get(key.parentOid);
-    if (child === undefined || parent === undefined || key.validated || !key.enforced) return [];
-    const set = key.childColumns.map((column) => `t.${ident(column)} IS NOT NULL`);
-    const same = key.childColumns.map(
-      (column, place) =>
-        `p.${ident(key.parentColumns[place] ?? column)} ${key.operators[place]} t.${ident(column)}`,
-    );
-    const broken = `${rowsOf(child)} AS t WHERE ${owned(child.oid)} AND ${set.join(' AND ')}
-      AND NOT EXISTS (SELECT FROM ${rowsOf(parent)} AS p WHERE ${same.join(' AND ')})`;
-    return [{ table: label(child), name: key.name, broken }];
+}
+
+function ofKeys(plan: Plan): Unchecked[] {
+  return unvalidatedKeys(plan).flatMap((one): Unchecked[] => {
+    const { key, child } = one;
+    const why = whyNoOrphans(plan, one);
+    const stuck = {
+      table: child.label,
+      broken: orphansBy(plan, one),
+      told: (rows: number) => {
+        const { message, remedy } = stuckOrphans(plan, one, rows, why ?? '');
+        return `${message} ${remedy}`;
+      },
+    };
+    // Half a key: PostgreSQL lets no such row in, whatever it refers to.
+    const nulls = key.childColumns.map((column) => `t.${ident(column)}`).join(', ');
+    const halves = {
+      table: child.label,
+      broken: `${rowsOf(child.table)} AS t WHERE ${ownedRows(plan, key.childOid, 't')} AND num_nulls(${nulls}) BETWEEN 1 AND ${key.childColumns.length - 1}`,
+      told: (rows: number) => breaks(child.label, key.name, rows),
+    };
+    return [...(why === null ? [] : [stuck]), ...(key.match === 'full' ? [halves] : [])];
   });
-  return [...checks, ...keys];
+}
+
+function breaks(table: string, name: string, rows: number): string {
+  return `${rows} of the tenant's rows in ${table} break ${ident(name)}, which is NOT VALID: once moved they could not come back. Mend these rows, or drop the constraint.`;
 }

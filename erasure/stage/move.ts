@@ -13,6 +13,7 @@ import { retentionOf } from '../retention/policy.js';
 import { ownedRows, rowsOf } from '../selection.js';
 import type { Session } from '../session/session.js';
 import { assertNothingRefers, NotByFastPath, withoutTriggers } from './fast-path.js';
+import { noteOrphans } from './orphans.js';
 import { type ReferenceWork, referenceWork, savedColumns, takeReferences } from './references.js';
 import { TransactionCounts } from './transaction-counts.js';
 import { lockActedOn, moveUnit, moveUnitSilently, tablesOf } from './unit.js';
@@ -68,6 +69,7 @@ export async function move(given: MoveOptions): Promise<Moved> {
   const counts = await TransactionCounts.begin(session, plan);
   await work.moveUnits(plan.units.keys(), found);
   await work.assertNothingRefers();
+  await work.noteOrphans();
   // Checks that wait for the end happen now: what the ledger says has to be final.
   await session.query('SET CONSTRAINTS ALL IMMEDIATE');
   await counts.expect(session, work.deleted, work.updated);
@@ -102,7 +104,7 @@ export class MoveWork {
   readonly updated = new Map<number, number>();
   /** Tables that were moved with triggers off. */
   private readonly silently = new Set<number>();
-  private readonly archives: Archive[];
+  private archives: Archive[];
   private readonly savedReferences: SavedReference[];
 
   constructor(private readonly options: MoveOptions) {
@@ -165,6 +167,15 @@ export class MoveWork {
         new EngineError('move_not_exact', `${error.message}, while triggers have to stay off. Ask again.`),
       );
     }
+  }
+
+  /** What has just gone and had no parent is remembered, as long as there is a way back. `from`: as above. */
+  async noteOrphans(from: ReadonlyMap<number, number> = new Map()): Promise<void> {
+    const { session, plan, row, context, mode } = this.options;
+    if (mode !== 'archive' || row.state !== 'staging') return;
+    const { archives, deleted } = this;
+    const place = { schema: context.declaration.letheSchema, ledgerId: row.id };
+    this.archives = [...(await noteOrphans(session, plan, { archives, deleted, from }, place))];
   }
 
   async prepareArchives(unit: Pick<Unit, 'tableOids'>, place: number): Promise<void> {

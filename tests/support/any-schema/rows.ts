@@ -172,6 +172,21 @@ function hasDeferrable({ raw, partitioned, parent, keyKind }: Table): boolean {
   return raw.constraint === 'deferrable' && partitioned === 'no' && parent === null && keyKind !== 'none';
 }
 
+/** Whether orphans could not come back: `maybe` where that depends on what the role may do to what else they refer to. */
+export function orphansStuck(
+  { tables, keys }: Model,
+  { orphans }: Pick<Outcome, 'orphans'>,
+  mayTurnTriggersOff: boolean,
+): 'yes' | 'no' | 'maybe' {
+  if (orphans.size === 0) return 'no';
+  if (!mayTurnTriggersOff) return 'yes';
+  const children = [...orphans].map(({ child }) => child);
+  if (children.some((child) => child.raw.trigger === 'fire' || hasDeferrable(child))) return 'yes';
+  const owned = ownedTables(tables, keys);
+  const further = keys.filter(({ child, enforced }) => enforced && children.includes(child));
+  return further.some(({ parent }) => !owned.has(parent) || parent.raw.keep) ? 'maybe' : 'no';
+}
+
 /** What a deletion of one tenant does to the rows, or why it cannot. */
 export interface Outcome {
   /** By table, rows that go. */
@@ -180,6 +195,8 @@ export interface Outcome {
   readonly changed: ReadonlyMap<Table, ReadonlyMap<number, ReadonlyMap<string, string | null>>>;
   /** Codes of what has to be refused. */
   readonly refusals: ReadonlySet<string>;
+  /** Keys by which rows that go refer to nothing already. */
+  readonly orphans: ReadonlySet<Key>;
   /** Whether what belongs to whom depends on a cycle: then a row that another one of the cycle does not agree about. */
   readonly cyclic: boolean;
 }
@@ -193,6 +210,7 @@ export function outcomeOf(model: Model, rows: Rows, tenant: number): Outcome {
   );
   const changed = new Map<Table, Map<number, Map<string, string | null>>>();
   const refusals = new Set<string>();
+  const orphans = new Set<Key>();
   const owned = ownedTables(tables, keys);
   for (const key of keys) {
     const { child, parent, raw } = key;
@@ -207,7 +225,7 @@ export function outcomeOf(model: Model, rows: Rows, tenant: number): Outcome {
     for (const row of range(child.rows)) {
       const to = rows.targets.get(key)?.[row];
       if (goes(child, row)) {
-        if (to === 'orphan') refusals.add('plan_refused');
+        if (to === 'orphan') orphans.add(key);
         continue;
       }
       if (typeof to !== 'number' || !goes(parent, to)) continue;
@@ -228,7 +246,7 @@ export function outcomeOf(model: Model, rows: Rows, tenant: number): Outcome {
         );
     }
   }
-  return { gone, changed, refusals, cyclic: isCyclic(keys) };
+  return { gone, changed, refusals, orphans, cyclic: isCyclic(keys) };
 }
 
 /** What a key's columns hold where it refers to this row. */
