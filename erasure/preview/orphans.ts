@@ -28,15 +28,17 @@ function findingOf(plan: Plan, one: UnvalidatedKey, rows: number): PlanFinding {
       severity: 'refusal',
       ...stuckOrphans(plan, one, rows, why),
     };
-  const [refer, they] =
-    rows === 1 ? ['1 row refers', 'it goes and comes'] : [`${rows} rows refer`, 'they go and come'];
+  const [of, refer, they] =
+    rows === 1
+      ? ['1 row of', 'refers', 'it goes and comes']
+      : [`${rows} rows of`, 'refer', 'they go and come'];
   return {
     ...about,
     code: 'orphan_rows',
     severity: 'info',
     message:
-      `${refer} in ${child.label} by ${shown(key.name)}, which is NOT VALID, to what is not in ${label(parent)}: ` +
+      `${of} ${child.label} ${refer} by ${shown(key.name)}, which is NOT VALID, to what is not in ${label(parent)}: ` +
       `${they} back without it, and this is noted.`,
-    remedy: 'Nothing.',
+    remedy: 'Nothing, if they may stay so.',
   };
 }

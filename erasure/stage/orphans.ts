@@ -79,10 +79,10 @@ export function stuckOrphans(
   rows: number,
   why: string,
 ): { readonly message: string; readonly remedy: string } {
-  const [refer, they] = rows === 1 ? ['row refers', 'it'] : ['rows refer', 'they'];
+  const [refer, they] = rows === 1 ? ['refers', 'it'] : ['refer', 'they'];
   return {
     message:
-      `${rows} of the tenant's ${refer} in ${child.label} by ${shown(key.name)}, which is NOT VALID, to what is not in ` +
+      `${rows} of the tenant's rows in ${child.label} ${refer} by ${shown(key.name)}, which is NOT VALID, to what is not in ` +
       `${label(parent)}: once moved ${they} could come back only with triggers off, and that cannot be: ${why}.`,
     remedy: plan.catalog.maySilenceTriggers
       ? 'Remove this obstacle, mend these rows, or drop the key.'

@@ -50,10 +50,10 @@ describe('rows that referred to nothing, by keys that are NOT VALID', () => {
     const { findings } = await db.engine().preview(TENANT);
     const told = findings.filter(({ code }) => code === 'orphan_rows');
     expect(told.map(({ table, message }) => [table, message.split(',')[0]])).toEqual([
-      ['small.notes', '2 rows refer in small.notes by notes_topic'],
-      ['small.stays', '6 rows refer in small.stays by stays_place'],
-      ['small.tags', '4 rows refer in small.tags by tags_above'],
-      ['small.tags', '4 rows refer in small.tags by tags_note'],
+      ['small.notes', '2 rows of small.notes refer by notes_topic'],
+      ['small.stays', '6 rows of small.stays refer by stays_place'],
+      ['small.tags', '4 rows of small.tags refer by tags_above'],
+      ['small.tags', '4 rows of small.tags refer by tags_note'],
     ]);
     expect(findings.filter(({ severity }) => severity === 'refusal')).toEqual([]);
   });
