@@ -40,8 +40,9 @@ export async function advance(
 }
 
 /** What comes back in chunks should not stop in the middle for what could be known before the first. */
-async function askBeforehand(context: EngineContext, slice: Slice): Promise<null> {
-  await refuseConflict(context, slice);
+async function askBeforehand(context: EngineContext, slice: Slice): Promise<Wait | null> {
+  const busy = await refuseConflict(context, slice);
+  if (busy !== null) return pause(context, slice, busy);
   await repeated(slice, () =>
     context.sessions.transaction(slice, async (session) => {
       const row = await context.ledger.find(session, slice.tenantId, slice.jobId, true);
@@ -68,7 +69,7 @@ async function pause(
   const reason =
     result.places === 1
       ? `${places} are at work in this database, and no more may be (CONCURRENT_WORK).`
-      : `So many locks are needed for its partitions and indexes that this counts as ${result.places} of the ${places} that may be at work in this database (CONCURRENT_WORK), and others are at work.`;
+      : `So many locks are needed for its partitions and indexes that it counts as ${result.places} of the ${places} that may be at work in this database (CONCURRENT_WORK), and others are at work.`;
   return { kind: 'lock', reason, blockers: [] };
 }
 

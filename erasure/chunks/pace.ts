@@ -1,6 +1,7 @@
 /** Keeps what engines do in a database within bounds: write-ahead log a second, transactions and locks at once. */
 import type { StepResult } from '../advance/step.js';
 import { LOCK_TABLE_SIZE } from '../catalog/queries.js';
+import { LockTimeout } from '../errors.js';
 import type { LedgerRow } from '../ledger/record.js';
 import type { AllLimits } from '../limits.js';
 import type { Session } from '../session/session.js';
@@ -18,14 +19,30 @@ export async function mayWork(
 ): Promise<StepResult | null> {
   const ms = await pauseLeftMs(session, progress?.notBefore);
   if (ms > 0) return { kind: 'pause', ms };
-  return takePlaces(session, limits, oids);
+  return takePlaces(session, limits, oids, 'xact_');
 }
+
+/** The same for work outside of a transaction that reads these tables. Busy: it was not done. */
+export async function whileInPlace<T>(
+  session: Session,
+  limits: AllLimits,
+  oids: readonly number[],
+  work: () => Promise<T>,
+): Promise<T | Busy> {
+  const busy = await takePlaces(session, limits, oids, '');
+  const result = busy ?? (await work());
+  // After a failure the session is closed, and its locks are gone with it.
+  await session.query('SELECT pg_advisory_unlock_all()');
+  return result;
+}
+
+export type Busy = Extract<StepResult, { kind: 'busy' }>;
 
 /** Of the lock table, what all places together stand for. The rest is for everybody else's queries. */
 const LOCKS_OF_ALL_PLACES = 0.5;
 
 // The tables, all below them and every index: what a statement on them locks.
-const TAKE_PLACES = `
+const TAKE_PLACES = (until: 'xact_' | '') => `
   WITH RECURSIVE relation(oid) AS (
     SELECT unnest($3::oid[]) UNION SELECT i.inhrelid FROM relation r JOIN pg_inherits i ON i.inhparent = r.oid
   ), locks AS (
@@ -36,19 +53,33 @@ const TAKE_PLACES = `
       FROM locks l
   )
   SELECT w.places AS wanted FROM wanted w CROSS JOIN generate_series(1, $2::int) AS place
-   WHERE pg_try_advisory_xact_lock($1, place) LIMIT (SELECT places FROM wanted)`;
+   WHERE CASE WHEN w.places = 1 OR w.places * 2 <= $2::int THEN pg_try_advisory_${until}lock($1, place)
+              ELSE pg_advisory_${until}lock($1, $2::int + 1 - place) IS NOT NULL END
+   LIMIT (SELECT places FROM wanted)`;
 
 /**
- * Takes one of the database's places for transactions that move rows, until this transaction ends; or several, where
- * tables have so many partitions and indexes that few such transactions at once would fill the lock table, which fails
- * everybody's queries. Null: they are taken; else there are too few free. Whoever dies gives them back.
+ * Takes one of the database's places for transactions that move rows, until this one, or the session, ends; or several,
+ * where tables have so many partitions and indexes that few such transactions at once would fill the lock table, which
+ * fails everybody's queries. Null: they are taken; else there are too few free. Whoever dies gives them back.
+ *
+ * Who wants more than half would hardly find so many free at once: it waits for each, all in the same order and before
+ * anything else is locked, and nobody gets one in between. Small ones begin at the other end.
  */
 async function takePlaces(
   session: Session,
   { concurrentWork }: AllLimits,
   oids: readonly number[],
-): Promise<StepResult | null> {
-  const { rows } = await session.query<{ wanted: number }>(TAKE_PLACES, [PLACES, concurrentWork, oids]);
+  until: 'xact_' | '',
+): Promise<Busy | null> {
+  const { rows } = await session
+    .query<{ wanted: number }>(TAKE_PLACES(until), [PLACES, concurrentWork, oids])
+    .catch((error: unknown) => {
+      if (!(error instanceof LockTimeout)) throw error;
+      throw new LockTimeout(
+        `So many locks are needed for its partitions and indexes that it counts as more than half of the ${concurrentWork} transactions of deletions that may be at work in this database (CONCURRENT_WORK), and others are at work.`,
+        error.blockers,
+      );
+    });
   const wanted = rows[0]?.wanted ?? 1;
   return rows.length === wanted ? null : { kind: 'busy', places: wanted };
 }

@@ -1,17 +1,21 @@
 /** Why a restore failed, as a person can act on it. */
+import { type Busy, whileInPlace } from '../chunks/pace.js';
 import type { EngineContext, Slice } from '../context.js';
 import { EngineError } from '../engine-types.js';
 import { spoken, sqlstateOf } from '../errors.js';
 import { shown } from '../quote.js';
 import { diagnose } from './diagnose.js';
 
-/** Throws `restore_conflict` where it is plain beforehand that not all rows could come back. */
-export async function refuseConflict(context: EngineContext, slice: Slice): Promise<void> {
+/** Throws `restore_conflict` where it is plain beforehand that not all rows could come back. Busy: it was not asked. */
+export async function refuseConflict(context: EngineContext, slice: Slice): Promise<Busy | null> {
   const found = await context.sessions.session(slice, async (session) => {
     const row = await context.ledger.find(session, slice.tenantId, slice.jobId, false);
-    return row === null ? null : diagnose(context, session, row);
+    if (row === null) return null;
+    const oids = row.archives.map(({ table }) => table.oid);
+    return whileInPlace(session, context.limits, oids, () => diagnose(context, session, row));
   });
-  if (found === null || found.possible) return;
+  if (found === null || 'kind' in found) return found;
+  if (found.possible) return null;
   const table = found.reasons[0]?.split(': ')[0];
   throw new EngineError(
     'restore_conflict',

@@ -1,7 +1,9 @@
+import { setTimeout } from 'node:timers/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Declaration } from '../../../erasure/declaration.js';
 import type { Engine } from '../../../erasure/engine-types.js';
+import { until } from '../../support/conditions.js';
 import {
   archivesLeft,
   ask,
@@ -20,6 +22,8 @@ const LEAVES = 56;
 const ROWS = 5 * LEAVES;
 const TENANTS = Array.from({ length: 8 }, (_, n) => `3a000000-0000-4000-8000-00000000000${n}`);
 const NEIGHBOUR = '3b000000-0000-4000-8000-000000000001';
+/** The first number of the locks that stand for transactions at work. */
+const PLACES = `x'6c657468'::int`;
 const neighbours = `many.events WHERE tenant_id = '${NEIGHBOUR}'`;
 const neighboursOfOneMonth = `many.events_1 WHERE tenant_id = '${NEIGHBOUR}'`;
 
@@ -75,23 +79,22 @@ const findings = async (engine: Engine) =>
 
 /** Somebody's queries over all partitions for as long as the work takes. Gives how many there were, and what failed. */
 async function amongQueries(work: () => Promise<unknown>): Promise<{ queries: number; failed: string[] }> {
-  const readers = [await db.connect(), await db.connect()];
+  const reader = await db.connect();
   const failed: string[] = [];
   let queries = 0;
   let over = false;
-  const reading = readers.map(async (reader) => {
-    while (!over) {
+  const reading = (async () => {
+    for (; !over; queries++) {
       const rows = await countRows(reader, neighbours).catch((error: { code: string }) => error.code);
-      queries += 1;
       if (rows !== ROWS) failed.push(String(rows));
     }
-  });
+  })();
   try {
     await work();
   } finally {
     over = true;
-    await Promise.all(reading);
-    for (const reader of readers) await reader.end();
+    await reading;
+    await reader.end();
   }
   return { queries, failed };
 }
@@ -113,23 +116,60 @@ describe('a lock table that a few deletions at once would fill', () => {
     expect(await archivesLeft(db)).toEqual([]);
   });
 
-  it('lets one wait for the others, and say why', async () => {
+  it('lets one wait for the others, and say why and for whom', async () => {
     const other = await db.connect();
-    await other.query(`SELECT pg_advisory_lock(x'6c657468'::int, 16)`);
+    const [pid] = (await other.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows;
+    await other.query(`SELECT pg_advisory_lock(${PLACES}, 7)`);
     const engine = db.engine();
     const job = newJob(TENANTS[0] ?? '');
     const waits = await untilWaiting(engine, job);
     expect(waits).toMatchObject({ state: 'staging', rowsDone: 0 });
     expect(waits.waitingFor).toMatchObject({
       kind: 'lock',
-      reason: expect.stringMatching(/^So many locks .* counts as 16 of the 16 transactions/),
+      reason: expect.stringMatching(/^So many locks .* more than half of the 16 transactions/),
+      blockers: [expect.stringMatching(new RegExp(`^pid ${pid?.pid} `))],
     });
     await other.end();
     expect((await reach(engine, job, 'staged')).rowsDone).toBe(ROWS);
     await reach(engine, job, 'restored');
     expect(await checksums(db.admin, many)).toEqual(before);
   });
+
+  it('lets it have its turn among small ones that are always at work', async () => {
+    const small = [await db.connect(), await db.connect()];
+    let over = false;
+    let turns = 0;
+    // One begins before the other ends, if it can within a while: no moment is free of both.
+    const working = (async () => {
+      for (; !over; turns++) {
+        const [now, next] = [small[turns % 2] as pg.Client, small[(turns + 1) % 2] as pg.Client];
+        await next.query('BEGIN');
+        const begun = until(() => takesPlace(next), { what: 'a place', everyMs: 5 });
+        await Promise.race([begun, setTimeout(200)]);
+        await now.query('COMMIT');
+        await begun;
+      }
+    })();
+    const engine = db.engine();
+    const job = newJob(TENANTS[0] ?? '');
+    await until(async () => turns > 5, { what: 'the small ones to be at work' });
+    await reach(engine, job, 'staged');
+    await reach(engine, job, 'restored');
+    const meanwhile = turns;
+    await until(async () => turns > meanwhile + 5, { what: 'the small ones to go on' });
+    over = true;
+    await working;
+    for (const client of small) await client.end();
+    expect(await checksums(db.admin, many)).toEqual(before);
+  });
 });
+
+const takesPlace = async (client: pg.Client) =>
+  (
+    await client.query(
+      `SELECT FROM generate_series(1, 16) AS place WHERE pg_try_advisory_xact_lock(${PLACES}, place) LIMIT 1`,
+    )
+  ).rowCount === 1;
 
 /** Requests until one says what it waits for. */
 async function untilWaiting(engine: Engine, job: Job) {
