@@ -1,18 +1,13 @@
 /** Runs that wait meet newer code: each recorded history has to be one that today's workflow would have made. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { temporal } from '@temporalio/proto';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  makeTelemetryFilterString,
-  Runtime,
-  Worker,
-} from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import { expect, it } from 'vitest';
+import { quietRuntime } from '../support/temporal-runtime.js';
+import { workflowBundle as bundleFile } from '../support/workflow-bundle.js';
 
 const directory = join(import.meta.dirname, 'histories');
-const workflowsPath = resolve(import.meta.dirname, '../../workflows/index.ts');
 
 // The SDK's own historyFromJSON meets another copy of protobufjs than the one it was made for, and throws.
 const { History } = temporal.api.history.v1;
@@ -29,13 +24,8 @@ function read(name: string) {
   return { workflowId: recorded.workflowId, history: History.fromObject(recorded.history) };
 }
 
-const logger = new DefaultLogger('ERROR');
-Runtime.install({
-  shutdownSignals: [],
-  logger,
-  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
-});
-const workflowBundle = await bundleWorkflowCode({ workflowsPath, logger });
+quietRuntime();
+const workflowBundle = { codePath: await bundleFile() };
 
 it('has a history of every way a run can end or wait', () => {
   for (const start of ['completed', 'refused', 'compensated', 'cancelled', 'waits', 'needs-attention']) {

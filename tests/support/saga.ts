@@ -1,13 +1,7 @@
 /** The saga with everything real around it: records, Temporal, HTTP and tokens; the participants' rows lie in memory. */
 import { randomUUID } from 'node:crypto';
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import {
-  DefaultLogger,
-  makeTelemetryFilterString,
-  NativeConnection,
-  Runtime,
-  Worker,
-} from '@temporalio/worker';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import pg from 'pg';
 import { expect } from 'vitest';
 import type { ExportSettings } from '../../activities/export.js';
@@ -34,6 +28,7 @@ import { createTestKeys, serveParticipant, type TestPlatformKeys } from './servi
 import { stagingDirectory } from './staging-directory.js';
 import { type StagingParticipant, stagingParticipant } from './staging-participant.js';
 import { connectTemporal } from './temporal.js';
+import { quietRuntime } from './temporal-runtime.js';
 import { workflowBundle } from './workflow-bundle.js';
 
 export const OPERATOR: Actor = { kind: 'user', id: 'an-operator', role: 'operator' };
@@ -336,16 +331,4 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
     },
   };
   return saga;
-}
-
-let installed = false;
-function quietRuntime(): void {
-  if (installed) return;
-  installed = true;
-  Runtime.install({
-    shutdownSignals: [],
-    logger: new DefaultLogger('ERROR'),
-    // What tests do to runs, the SDK warns of.
-    telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
-  });
 }

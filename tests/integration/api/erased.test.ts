@@ -156,7 +156,7 @@ describe('the list of erased tenants', () => {
     expect(await api.records.isErased(tenantId)).toBe(false);
     const forged = join(directory, 'forged.jws');
     for (const changed of [
-      `${list.slice(0, 90)}A${list.slice(91)}`,
+      `${list.slice(0, 90)}${list[90] === 'A' ? 'B' : 'A'}${list.slice(91)}`,
       'not.a.list',
       list.replace(/\.[^.]*$/, '.AA'),
     ]) {

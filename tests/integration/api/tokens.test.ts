@@ -3,6 +3,7 @@ import { type CryptoKey, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LOCAL_AUDIENCE, LOCAL_ISSUER, LOCAL_USER_TOKEN_TYPE } from '../../../protocol/local-issuer.js';
 import { openTestApi, type TestApi } from '../../support/api.js';
+import { until } from '../../support/conditions.js';
 
 const path = '/api/v1/deletion-jobs';
 
@@ -63,6 +64,10 @@ describe('tokens of users', () => {
       expect(answer.headers['www-authenticate']).toBe('Bearer');
       expect(answer.json()).toMatchObject({ code: 'unauthenticated' });
     }
+    // Not ready is an answer, too, on a busy machine.
+    await until(async () => (await api.ask('GET', '/readyz', null)).status === 200, {
+      what: 'the API to be ready',
+    });
     for (const open of [
       '/healthz',
       '/readyz',

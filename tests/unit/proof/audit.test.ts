@@ -189,7 +189,8 @@ describe('signed heads', () => {
     const states = [[headOf(two.slice(0, 1))], [headOf(two.slice(0, 2))], [headOf(two)]];
     const heads = await headsOf(states);
     expect(await found(two, [heads[0] ?? '', heads[2] ?? ''])).toEqual(['head_missing null null']);
-    const changed = `${heads[0]?.slice(0, 60)}A${heads[0]?.slice(61)}`;
+    const [head = ''] = heads;
+    const changed = `${head.slice(0, 60)}${head[60] === 'A' ? 'B' : 'A'}${head.slice(61)}`;
     expect((await check(two, [changed])).findings).toMatchObject([{ fault: 'head_invalid' }]);
     const other = new AuditChecker(await readSignedHeads(heads, { keys: [] }));
     expect(other.finish().findings[0]?.why).toContain('None of the keys is "k1"');
