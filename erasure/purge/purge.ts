@@ -13,7 +13,7 @@ import { anonymizeRows } from '../retention/anonymize.js';
 import { hasToRetain, retainRows } from '../retention/retain.js';
 import type { Session } from '../session/session.js';
 import { sum } from '../stage/stage.js';
-import { upkeepNeeded, upkeepOf } from './upkeep.js';
+import { upkeepNeeded, upkeepOfSome } from './upkeep.js';
 
 /** A dropped table is a lock in a table of fixed size. */
 const ARCHIVES_AT_ONCE = 50;
@@ -41,15 +41,12 @@ export async function purgeStep(
     await dropSome(context, session, row);
     return { kind: 'again' };
   }
-  const [next, ...rest] = row.upkeep;
-  if (next !== undefined) {
-    const notDone = await upkeepOf(context, session, next);
-    const done = { notDone: [...new Set([...row.notDone, ...notDone])] };
-    if (rest.length === 0) return finish(context, session, row, done);
-    await context.ledger.update(session, row.id, { ...done, upkeep: rest });
-    return { kind: 'again' };
-  }
-  return finish(context, session, row);
+  const { done, notDone } = await upkeepOfSome(context, session, row.upkeep);
+  const upkeep = row.upkeep.slice(done);
+  const noted = { notDone: [...new Set([...row.notDone, ...notDone])] };
+  if (upkeep.length === 0) return finish(context, session, row, noted);
+  await context.ledger.update(session, row.id, { ...noted, upkeep });
+  return { kind: 'again' };
 }
 
 /** What was purged before is looked at once more. */
@@ -57,7 +54,7 @@ async function finish(
   context: EngineContext,
   session: Session,
   row: LedgerRow,
-  change: LedgerChange = {},
+  change: LedgerChange,
 ): Promise<StepResult> {
   await context.ledger.update(session, row.id, { ...change, state: 'purged', purgedAt: 'now', upkeep: null });
   return row.state === 'purging' ? { kind: 'end' } : { kind: 'again' };
@@ -92,16 +89,17 @@ async function sweep(
     return { kind: 'again' };
   }
   if (row.state === 'purging') {
-    const upkeep = rows === 0 ? upkeepNeeded(plan, { ...row, counts }) : null;
-    const dropped = { ...row, ...found };
-    const nothingLeft = dropped.archives.length + dropped.savedReferences.length === 0;
+    const gone = { ...row, ...found };
+    const upkeep = rows === 0 ? await upkeepNeeded(context, session, plan, gone) : null;
+    const nothingLeft = gone.archives.length + gone.savedReferences.length + gone.skipped.length === 0;
     if (upkeep?.length === 0 && nothingLeft) return finish(context, session, row, found);
     await context.ledger.update(session, row.id, { ...found, upkeep });
     return { kind: 'again' };
   }
   // Purged already: nothing has come since, or it goes the same way.
   if (rows === 0) return { kind: 'end' };
-  await context.ledger.update(session, row.id, { ...found, upkeep: upkeepNeeded(plan, { ...row, counts }) });
+  const upkeep = await upkeepNeeded(context, session, plan, { ...row, ...found });
+  await context.ledger.update(session, row.id, { ...found, upkeep });
   return { kind: 'again' };
 }
 

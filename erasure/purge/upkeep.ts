@@ -1,25 +1,46 @@
 /** What keeps copies of values after the rows are gone: statistics, and materialized views. */
 import type { EngineContext } from '../context.js';
 import { UPKEEP } from '../install/upkeep-sql.js';
-import type { LedgerRow } from '../ledger/record.js';
 import type { Plan } from '../plan/types.js';
-import { changedTables } from '../plan-source.js';
 import { label, literal, qualified } from '../quote.js';
 import type { Session } from '../session/session.js';
+import { type Gone, staleStatistics, touchedTables } from './statistics.js';
 
-/** OIDs of the tables that lost rows or values, and of the views that read them, which come after. */
-export function upkeepNeeded(
+/** OIDs of the tables whose statistics have to be made anew, and of the views that read what has changed, which come after. */
+export async function upkeepNeeded(
+  context: EngineContext,
+  session: Session,
   plan: Plan,
-  { counts, outcome }: Pick<LedgerRow, 'counts' | 'outcome'>,
-): number[] {
-  const tables = changedTables(plan).filter(
-    ({ label: name }) => (counts[name] ?? 0) > 0 || (outcome[name]?.anonymized ?? 0) > 0,
-  );
-  const touched = new Set(tables.map(({ table }) => table.oid));
+  gone: Gone,
+): Promise<number[]> {
+  const touched = touchedTables(plan, gone);
+  if (touched.length === 0) return [];
+  const oids = new Set(touched.map(({ table }) => table.oid));
   const views = plan.catalog.materializedViews.filter(({ tableOids }) =>
-    tableOids.some((oid) => touched.has(oid)),
+    tableOids.some((oid) => oids.has(oid)),
   );
-  return [...touched, ...views.map(({ oid }) => oid)];
+  const stale = await staleStatistics(context, session, plan, touched, gone);
+  return [...stale, ...views.map(({ oid }) => oid)];
+}
+
+/** A transaction each would be dearer than most of them are. */
+const TOGETHER_MS = 250;
+
+/** Refreshes the first of them: as many as go in a short transaction, or a view alone. */
+export async function upkeepOfSome(
+  context: EngineContext,
+  session: Session,
+  oids: readonly number[],
+): Promise<{ readonly done: number; readonly notDone: readonly string[] }> {
+  const notDone: string[] = [];
+  const began = Date.now();
+  for (const [done, oid] of oids.entries()) {
+    const relation = await relationOf(context, session, oid);
+    if (relation?.view && done > 0) return { done, notDone };
+    if (relation !== null) notDone.push(...(await upkeepOf(context, session, oid, relation)));
+    if (relation?.view || Date.now() - began >= TOGETHER_MS) return { done: done + 1, notDone };
+  }
+  return { done: oids.length, notDone };
 }
 
 interface Relation {
@@ -43,17 +64,27 @@ const RELATION = (function_: string) => `
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE c.oid = $1 AND c.relkind IN ('r', 'p', 'm')`;
 
+/** Null where it was dropped since: its statistics are gone with it. */
+async function relationOf(context: EngineContext, session: Session, oid: number): Promise<Relation | null> {
+  const { rows } = await session.query<Relation>(RELATION(`${lentBy(context)}(regclass)`), [oid]);
+  return rows[0] ?? null;
+}
+
+function lentBy({ declaration }: EngineContext): string {
+  return qualified({ schema: declaration.letheSchema, name: UPKEEP });
+}
+
 /** Refreshes one of them. Gives what could not be done, in words. */
-export async function upkeepOf(context: EngineContext, session: Session, oid: number): Promise<string[]> {
-  const lentFunction = qualified({ schema: context.declaration.letheSchema, name: UPKEEP });
-  const { rows } = await session.query<Relation>(RELATION(`${lentFunction}(regclass)`), [oid]);
-  const [relation] = rows;
-  // Dropped since: its statistics are gone with it.
-  if (relation === undefined) return [];
+async function upkeepOf(
+  context: EngineContext,
+  session: Session,
+  oid: number,
+  relation: Relation,
+): Promise<string[]> {
   const name = label(relation);
   if (relation.view && !relation.populated) return [];
   const notDone = relation.lent
-    ? await refreshByOwner(session, relation, lentFunction, oid)
+    ? await refreshByOwner(session, relation, lentBy(context), oid)
     : relation.maintain
       ? await refresh(session, relation)
       : [...verbs(relation)];

@@ -3,6 +3,7 @@ import type { Engine } from '../../../erasure/engine-types.js';
 import {
   archivesLeft,
   ask,
+  checksums,
   countRows,
   createErasureDatabase,
   type ErasureDatabase,
@@ -123,5 +124,33 @@ describe.each([
     await expect(engine.conflicts(TENANT, newJob(TENANT).jobId)).rejects.toMatchObject({
       code: 'state_conflict',
     });
+  });
+});
+
+describe('rows that were put aside', () => {
+  let db: ErasureDatabase;
+  beforeAll(async () => {
+    db = await createErasureDatabase({ declaration: smallShop, schema: SMALL_SQL });
+    await db.admin.query(smallRows(NEIGHBOUR, 1000));
+  });
+  afterAll(() => db?.drop());
+
+  it('go with the next deletion where they are all that the tenant has', async () => {
+    const before = await checksums(db.admin, smallShop);
+    await db.admin.query(`INSERT INTO small.accounts VALUES (1, '${TENANT}', 'a1')`);
+    const engine = db.engine();
+    const job = newJob(TENANT);
+    await reach(engine, job, 'staged');
+    await db.admin.query(`INSERT INTO small.accounts VALUES (5000, '${NEIGHBOUR}', 'a1')`);
+    const breakGlass = { reason: 'the customer cannot wait', by: 'a person' };
+    for (let state = ''; state !== 'restored'; )
+      state = (await ask(engine, job, 'restored', { conflicts: 'skip-row', breakGlass })).state;
+    expect(await archivesLeft(db)).toHaveLength(1);
+    const last = newJob(TENANT);
+    await reach(engine, last, 'purged');
+    expect(await archivesLeft(db)).toEqual([]);
+    expect(await engine.verify(TENANT, last.jobId)).toMatchObject({ clean: true, rowsLeft: 0 });
+    await db.admin.query('DELETE FROM small.accounts WHERE id = 5000');
+    expect(await checksums(db.admin, smallShop)).toEqual(before);
   });
 });
