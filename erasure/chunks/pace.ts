@@ -71,8 +71,14 @@ async function takePlaces(
   oids: readonly number[],
   until: 'xact_' | '',
 ): Promise<Busy | null> {
+  // By name: each transaction asks it, and it is parsed once a connection.
+  const statement = {
+    name: `lethe_places_${until}`,
+    text: TAKE_PLACES(until),
+    values: [PLACES, concurrentWork, oids],
+  };
   const { rows } = await session
-    .query<{ wanted: number }>(TAKE_PLACES(until), [PLACES, concurrentWork, oids])
+    .run((client) => client.query<{ wanted: number }>(statement))
     .catch((error: unknown) => {
       if (!(error instanceof LockTimeout)) throw error;
       throw new LockTimeout(
