@@ -7,8 +7,6 @@ export default defineConfig({
     globalSetup: ['tests/support/global-setup.ts'],
     // Temporal's worker runs native code and threads of its own: it wants a process, not a thread.
     pool: 'forks',
-    // Files share their process, since to load what they import took each of them some two seconds.
-    isolate: false,
     // Most tests wait for PostgreSQL and Temporal, which want their share of the cores too.
     maxWorkers: Math.max(3, Math.ceil(availableParallelism() / 2)),
     testTimeout: 180_000,

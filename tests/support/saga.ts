@@ -258,7 +258,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
       await runs.wake(job, 'replay');
     },
     job: (job) => records.getJob(job.job_id),
-    async until(job, what, timeoutMs = 45_000) {
+    async until(job, what, timeoutMs = 90_000) {
       let last: JobView | null = null;
       try {
         return await until(
