@@ -62,7 +62,7 @@ export async function buildApp(dependencies: ApiDependencies): Promise<FastifyIn
   app.setSerializerCompiler(serializerCompiler);
   readJsonOnly(app);
   logRequests(app);
-  await protect(app, dependencies.settings.rateLimitPerMinute);
+  await protect(app, dependencies.settings);
   await describe(app, dependencies.version);
   answerProblems(app, dependencies.records);
   measureRequests(app);
@@ -113,7 +113,10 @@ function readJsonOnly(app: FastifyInstance): void {
   });
 }
 
-async function protect(app: FastifyInstance, perMinute: number): Promise<void> {
+async function protect(
+  app: FastifyInstance,
+  { rateLimitPerMinute, overloadedAfterMs }: ApiDependencies['settings'],
+): Promise<void> {
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
@@ -121,12 +124,16 @@ async function protect(app: FastifyInstance, perMinute: number): Promise<void> {
     },
   });
   await app.register(rateLimit, {
-    max: perMinute,
+    max: rateLimitPerMinute,
     timeWindow: '1 minute',
     errorResponseBuilder: (_request, context) =>
       new Problem('rate_limited', 'Too many requests; wait a little.', {}, Math.ceil(context.ttl / 1_000)),
   });
-  await app.register(underPressure, { maxEventLoopDelay: 2_000, retryAfter: 2, exposeStatusRoute: false });
+  await app.register(underPressure, {
+    maxEventLoopDelay: overloadedAfterMs,
+    retryAfter: 2,
+    exposeStatusRoute: false,
+  });
 }
 
 async function describe(app: FastifyInstance, version: string): Promise<void> {

@@ -50,6 +50,8 @@ export interface ApiDependencies {
     readonly requireNameConfirmation: boolean;
     readonly previewTimeoutMs: number;
     readonly rateLimitPerMinute: number;
+    /** How long the process may be busy with other requests before it answers 503; 0: for ever. */
+    readonly overloadedAfterMs: number;
     /** Where the worker leaves exports; without it, none can be asked for. */
     readonly exportDirectory?: string;
   };

@@ -27,6 +27,8 @@ import { createVerifyUser } from './users.js';
 
 /** How long a stop waits for requests under way. Less than what supervisors give a process before they end it. */
 const GRACE_MS = 15_000;
+/** All requests share one thread: where one waits longer than this for it, further ones are told to come back. */
+const OVERLOADED_AFTER_MS = 2_000;
 /** Exit status of a fault in the configuration, which no restart mends. */
 const EXIT_CONFIGURATION = 2;
 
@@ -80,6 +82,7 @@ async function assemble(config: ApiConfig, logger: Logger): Promise<Assembled> {
         requireNameConfirmation: config.REQUIRE_NAME_CONFIRMATION,
         previewTimeoutMs: config.PREVIEW_TIMEOUT,
         rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
+        overloadedAfterMs: OVERLOADED_AFTER_MS,
         ...(config.EXPORT_DIR !== undefined && { exportDirectory: config.EXPORT_DIR }),
       },
       version: await ownVersion(),
