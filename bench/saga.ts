@@ -1,9 +1,12 @@
 /** The whole saga: from the API call to the certificate, over real HTTP, real Temporal and real PostgreSQL. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ApiClient, createApiClient } from '../cli/api-client.js';
 import { readLocalConfig } from '../config.js';
 import { createDemoApi, type DemoApi } from '../local/demo/jobs.js';
+import { stateDirectory } from '../local/paths.js';
 import { type Platform, startPlatform } from '../local/platform.js';
+import { compilePrograms } from '../local/programs.js';
 import type { Progress } from '../local/progress.js';
 import { jobView, tenantPreview } from '../protocol/jobs.js';
 import { readSigningKeys } from '../protocol/keys.js';
@@ -73,8 +76,12 @@ async function onPlatform(
   work: (platform: Platform, api: DemoApi) => Promise<void>,
 ): Promise<void> {
   const { TEMPORAL_ADDRESS: address } = readLocalConfig();
+  // The cluster lies outside of the clone, where programs would not find their libraries.
+  const programs = join(stateDirectory, 'bench', `programs-${process.pid}`);
+  await compilePrograms(programs);
   const platform = await startPlatform({
     directory: join(cluster.directory, directory),
+    programs,
     databaseUrl: cluster.url,
     environment: { RATE_LIMIT_PER_MINUTE: '1000000' },
     ...(address && { temporal: { address, namespace: `lethe-bench-${process.pid}` } }),
@@ -89,6 +96,7 @@ async function onPlatform(
     }
   } finally {
     await platform.stop();
+    rmSync(programs, { recursive: true, force: true });
   }
 }
 

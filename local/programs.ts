@@ -19,10 +19,15 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Compiles them into a directory, which is made anew; types are not looked at. A process that compiles what it imports as
+ * Compiles them into a directory below the clone, which is made anew; types are not looked at. A process that compiles what it imports as
  * it starts takes three times as long to start.
  */
 export async function compilePrograms(directory: string): Promise<void> {
+  if (relative(projectRoot, directory).startsWith('..')) {
+    throw new Error(
+      `Programs in ${directory} would not find their libraries: compile them below ${projectRoot}.`,
+    );
+  }
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   const inFolders = Object.keys(FOLDERS).flatMap((folder) => filesOf(join(projectRoot, folder)));
