@@ -37,6 +37,8 @@ export interface About {
 
 const LEAST_LOCK_TIMEOUT_MS = 50;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** A new connection reads the catalog anew before it does anything: those of one job serve its next step, too. */
+const IDLE_MS = 60_000;
 
 /** A connection while a transaction, or a single statement, has it. */
 export class Session {
@@ -134,12 +136,13 @@ export class Sessions {
     const config = {
       connectionString: options.databaseUrl,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      idleTimeoutMillis: IDLE_MS,
       keepAlive: true,
       options: '-c search_path=pg_catalog',
       fallback_application_name: `lethe ${options.name}`,
     };
-    this.pool = new pg.Pool({ ...config, max: options.poolSize, idleTimeoutMillis: 60_000 });
-    this.observers = new pg.Pool({ ...config, max: 1, idleTimeoutMillis: 60_000, statement_timeout: 5_000 });
+    this.pool = new pg.Pool({ ...config, max: options.poolSize });
+    this.observers = new pg.Pool({ ...config, max: 1, statement_timeout: 5_000 });
     for (const pool of [this.pool, this.observers]) {
       pool.on('error', () => undefined);
       // A connection that breaks tells so at its next statement; on its own it must not end the process.
