@@ -1,5 +1,4 @@
 /** The whole saga: from the API call to the certificate, over real HTTP, real Temporal and real PostgreSQL. */
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ApiClient, createApiClient } from '../cli/api-client.js';
 import { readLocalConfig } from '../config.js';
@@ -76,8 +75,8 @@ async function onPlatform(
   work: (platform: Platform, api: DemoApi) => Promise<void>,
 ): Promise<void> {
   const { TEMPORAL_ADDRESS: address } = readLocalConfig();
-  // The cluster lies outside of the clone, where programs would not find their libraries.
-  const programs = join(stateDirectory, 'bench', `programs-${process.pid}`);
+  // The cluster lies outside of the clone, where programs would not find their libraries. Made anew for each platform.
+  const programs = join(stateDirectory, 'bench', 'programs');
   await compilePrograms(programs);
   const platform = await startPlatform({
     directory: join(cluster.directory, directory),
@@ -96,7 +95,6 @@ async function onPlatform(
     }
   } finally {
     await platform.stop();
-    rmSync(programs, { recursive: true, force: true });
   }
 }
 

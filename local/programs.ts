@@ -19,8 +19,8 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Compiles them into a directory below the clone, which is made anew; types are not looked at. A process that compiles what it imports as
- * it starts takes three times as long to start.
+ * Compiles them into a directory below the clone, which is made anew; types are not looked at. A process that compiles
+ * what it imports as it starts takes three times as long to start.
  */
 export async function compilePrograms(directory: string): Promise<void> {
   if (relative(projectRoot, directory).startsWith('..')) {
