@@ -63,13 +63,14 @@ export async function returningOrphans(session: Session, views: readonly Archive
       privilege: 'DELETE',
     });
   }
-  for (const { view, places, why } of await orphanChecks(session, views)) {
+  const orphans = await orphansOf(session, views);
+  for (const { view, places, why } of await checksOf(session, views, orphans)) {
     const rows = await countSome(session, view, { where: [`a.ctid IN (${places})`] });
     if (rows === 0) continue;
     const table = label(view.table);
     throw new EngineError('restore_conflict', `${table}: ${rows} rows cannot come back: ${why}.`, { table });
   }
-  return orphansOf(session, views);
+  return orphans;
 }
 
 // A deferrable constraint is checked by a trigger, and one made for replicas would fire.
@@ -90,7 +91,10 @@ interface Obstacle {
 
 /** Orphans that cannot come back, since triggers cannot be off any more. */
 export async function orphanChecks(session: Session, views: readonly ArchiveView[]): Promise<Check[]> {
-  const orphans = await orphansOf(session, views);
+  return checksOf(session, views, await orphansOf(session, views));
+}
+
+async function checksOf(session: Session, views: readonly ArchiveView[], orphans: Orphans): Promise<Check[]> {
   if (orphans.size === 0) return [];
   const { rows } = await session.query<Obstacle>(OBSTACLES, [[...orphans.keys()]]);
   return views.flatMap((view): Check[] => {
