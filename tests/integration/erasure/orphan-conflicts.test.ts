@@ -2,7 +2,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Engine } from '../../../erasure/engine-types.js';
 import { until } from '../../support/conditions.js';
 import {
-  archivesLeft,
   ask,
   checksums,
   countRows,
@@ -15,13 +14,12 @@ import {
 } from '../../support/erasure.js';
 import {
   createOrphanShop,
+  expectUntouched,
   maySilence,
-  NOT_VALID,
   orphanRows,
   orphanShop,
   TINY,
   unchecked,
-  unvalidated,
   WAYS,
 } from './orphan-shop.js';
 import { TENANT } from './small-shop.js';
@@ -37,11 +35,7 @@ beforeEach(async () => {
   job = newJob(TENANT);
   before = await checksums(db.admin, orphanShop);
 });
-afterEach(async () => {
-  expect(await checksums(db.admin, orphanShop)).toEqual(before);
-  expect(await unvalidated(db)).toEqual(NOT_VALID);
-  expect(await archivesLeft(db)).toEqual([]);
-});
+afterEach(() => expectUntouched(db, before));
 afterAll(() => db?.drop());
 
 const restorable = async (engine: Engine) => (await engine.status(TENANT, job.jobId)).restorable;

@@ -1,8 +1,14 @@
 /** Tables with keys that are NOT VALID, and rows that refer to nothing by them; of the tenant and of a neighbour alike. */
+import { expect } from 'vitest';
 import type { Declaration } from '../../../erasure/declaration.js';
 import type { EngineLimits } from '../../../erasure/engine-types.js';
 import { ident } from '../../../erasure/quote.js';
-import { createErasureDatabase, type ErasureDatabase } from '../../support/erasure.js';
+import {
+  archivesLeft,
+  checksums,
+  createErasureDatabase,
+  type ErasureDatabase,
+} from '../../support/erasure.js';
 import { NEIGHBOUR, SMALL_SQL, smallRows, smallShop, TENANT } from './small-shop.js';
 
 export const orphanShop: Declaration = {
@@ -40,7 +46,7 @@ ALTER TABLE small.stays ADD CONSTRAINT stays_place FOREIGN KEY (area, n) REFEREN
 ALTER TABLE small.tags ADD CONSTRAINT tags_note FOREIGN KEY (note) REFERENCES small.notes NOT VALID;
 ALTER TABLE small.tags ADD CONSTRAINT tags_above FOREIGN KEY (above) REFERENCES small.tags NOT VALID;`;
 
-export const NOT_VALID = ['notes_topic', 'stays_place', 'tags_above', 'tags_note'];
+const NOT_VALID = ['notes_topic', 'stays_place', 'tags_above', 'tags_note'];
 
 export const TINY: Partial<EngineLimits> = { singleTransactionRows: 0, chunkMs: 1 };
 export const WAYS: [string, Partial<EngineLimits>][] = [
@@ -62,11 +68,21 @@ export async function createOrphanShop(): Promise<ErasureDatabase> {
   return db;
 }
 
-export async function unvalidated({ admin }: ErasureDatabase): Promise<string[]> {
+async function unvalidated({ admin }: ErasureDatabase): Promise<string[]> {
   const { rows } = await admin.query<{ name: string }>(
     `SELECT conname AS name FROM pg_constraint WHERE contype = 'f' AND NOT convalidated ORDER BY 1`,
   );
   return rows.map(({ name }) => name);
+}
+
+/** Every row is as it was, no key has become valid, and nothing is left of a job. */
+export async function expectUntouched(
+  db: ErasureDatabase,
+  before: Readonly<Record<string, string>>,
+): Promise<void> {
+  expect(await checksums(db.admin, orphanShop)).toEqual(before);
+  expect(await unvalidated(db)).toEqual(NOT_VALID);
+  expect(await archivesLeft(db)).toEqual([]);
 }
 
 /** Past all keys, as it once may have been written. */

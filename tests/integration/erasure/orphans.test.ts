@@ -15,12 +15,11 @@ import {
 } from '../../support/erasure.js';
 import {
   createOrphanShop,
+  expectUntouched,
   maySilence,
-  NOT_VALID,
   orphanRows,
   orphanShop,
   unchecked,
-  unvalidated,
   WAYS,
 } from './orphan-shop.js';
 import { NEIGHBOUR, TENANT } from './small-shop.js';
@@ -36,11 +35,7 @@ beforeEach(async () => {
   job = newJob(TENANT);
   before = await checksums(db.admin, orphanShop);
 });
-afterEach(async () => {
-  expect(await checksums(db.admin, orphanShop)).toEqual(before);
-  expect(await unvalidated(db)).toEqual(NOT_VALID);
-  expect(await archivesLeft(db)).toEqual([]);
-});
+afterEach(() => expectUntouched(db, before));
 afterAll(() => db?.drop());
 
 const restorable = async (engine: Engine) => (await engine.status(TENANT, job.jobId)).restorable;
