@@ -1,17 +1,56 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/** What holds for every test. */
+export const everyTest = {
+  // Temporal's worker runs native code and threads of its own: it wants a process, not a thread.
+  pool: 'forks' as const,
+  // A process that lives for one file has no use for WebAssembly that is compiled twice, the second time thoroughly.
+  execArgv: ['--liftoff-only'],
+  testTimeout: 180_000,
+  hookTimeout: 240_000,
+  teardownTimeout: 60_000,
+};
+
+const cores = availableParallelism();
+
 export default defineConfig({
   test: {
-    include: ['tests/**/*.test.ts'],
     globalSetup: ['tests/support/global-setup.ts'],
-    // Temporal's worker runs native code and threads of its own: it wants a process, not a thread.
-    pool: 'forks',
-    // Most tests wait for PostgreSQL and Temporal, which want their share of the cores too.
-    maxWorkers: Math.max(3, Math.ceil(availableParallelism() / 2)),
-    testTimeout: 180_000,
-    hookTimeout: 240_000,
-    teardownTimeout: 60_000,
     reporters: ['default'],
+    // One after the other. Which files run beside each other depends on what they wait for.
+    projects: [
+      {
+        test: {
+          ...everyTest,
+          name: 'unit',
+          include: ['tests/unit/**/*.test.ts'],
+          // They wait for nothing, and share what they import.
+          isolate: false,
+          maxWorkers: cores,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          ...everyTest,
+          name: 'integration',
+          include: ['tests/{integration,replay}/**/*.test.ts'],
+          // Most wait for PostgreSQL and Temporal, which want their share of the cores too.
+          maxWorkers: Math.max(3, Math.ceil(cores / 2)),
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...everyTest,
+          name: 'platforms',
+          include: ['tests/{e2e,chaos}/**/*.test.ts'],
+          // Each has a platform of processes, which is enough for a core or two.
+          maxWorkers: Math.max(2, Math.ceil(cores / 3)),
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 });

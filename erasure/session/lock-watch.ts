@@ -51,7 +51,9 @@ export async function watching<T>(
 }
 
 async function observe(observers: pg.Pool, pid: number): Promise<SeenWait> {
-  const { rows } = await observers.query<Blocker>(BLOCKERS, [pid]);
+  // By name: whoever waits long is looked at again and again.
+  const statement = { name: 'lethe_blockers', text: BLOCKERS, values: [pid] };
+  const { rows } = await observers.query<Blocker>(statement);
   if (rows.length === 0) return { blockers: [], table: null };
   const tables = await observers.query<{ schema: string; name: string }>(TABLE, [pid]);
   const [table] = tables.rows;

@@ -1,4 +1,4 @@
-/** Cancel against the pivot, again and again: one of the two wins, and everything agrees with it. */
+/** Cancel against the pivot, ten times at once: one of the two wins each time, and everything agrees with it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { hasEnded, type JobView } from '../../protocol/jobs.js';
@@ -6,18 +6,17 @@ import type { Caller } from '../support/callers.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 import { openWorld, type Victim, type World } from '../support/world.js';
 
-const ROUNDS = 2;
-const AT_ONCE = 10;
+const RACES = 10;
 /** Long enough to be held in it. */
-const WINDOW = '8s';
+const WINDOW = '12s';
 
 let platform: TestPlatform;
 let world: World;
 let approver: Caller;
 
 beforeAll(async () => {
-  platform = await startTestPlatform({ environment: { RECONCILE_EVERY: '2s' } });
-  world = await openWorld(platform, { victims: ROUNDS * AT_ONCE, rows: 300 });
+  platform = await startTestPlatform({ environment: { RECONCILE_EVERY: '10s' } });
+  world = await openWorld(platform, { victims: RACES, rows: 300 });
   approver = await world.callers.caller({ userId: 'somebody of the law', roles: ['approver'] });
 });
 afterAll(async () => {
@@ -63,9 +62,9 @@ async function keepStaged({ tenantId }: Victim, job: JobView): Promise<() => Pro
 }
 
 /** Gives who has won. */
-async function race(round: number): Promise<JobView['decision'][]> {
+async function race(): Promise<JobView['decision'][]> {
   const { callers, holds } = world;
-  const victims = Array.from({ length: AT_ONCE }, () => world.victim());
+  const victims = Array.from({ length: RACES }, () => world.victim());
   const jobs = await Promise.all(
     victims.map((victim) => callers.request(victim, { restore_window: WINDOW })),
   );
@@ -76,7 +75,7 @@ async function race(round: number): Promise<JobView['decision'][]> {
   const gates = await holds.table(GATES, 'EXCLUSIVE');
   await ledger.release();
   const cancels = victims.map((victim, index) =>
-    cancelBy((round + index) % 2 ? 'the API' : 'Temporal', victim, jobs[index] as JobView),
+    cancelBy(index % 2 ? 'the API' : 'Temporal', victim, jobs[index] as JobView),
   );
   await sleep(SPREAD_MS);
   await gates.release();
@@ -93,8 +92,7 @@ async function race(round: number): Promise<JobView['decision'][]> {
 }
 
 it('has one winner each time, and job, ledgers, suspension, Temporal and rows agree with it', async () => {
-  const winners: JobView['decision'][] = [];
-  for (let round = 0; round < ROUNDS; round += 1) winners.push(...(await race(round)));
-  expect(winners.filter((one) => one === 'abort' || one === 'proceed')).toHaveLength(ROUNDS * AT_ONCE);
+  const winners = await race();
+  expect(winners.filter((one) => one === 'abort' || one === 'proceed')).toHaveLength(RACES);
   await world.expectOthersUntouched();
 }, 300_000);

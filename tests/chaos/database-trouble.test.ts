@@ -14,9 +14,9 @@ const sessions: pg.Client[] = [];
 
 beforeAll(async () => {
   platform = await startTestPlatform({
-    environment: { GIVE_UP_AFTER: '8s', SLICE: '3s', ATTENTION_RETRY_EVERY: '2s', RECONCILE_EVERY: '2s' },
+    environment: { GIVE_UP_AFTER: '8s', SLICE: '3s', ATTENTION_RETRY_EVERY: '2s', RECONCILE_EVERY: '10s' },
   });
-  world = await openWorld(platform, { victims: 7, rows: 1_500 });
+  world = await openWorld(platform, { victims: 7, rows: 600 });
 });
 afterEach(async () => {
   await world?.holds.releaseAll();

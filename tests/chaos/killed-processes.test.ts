@@ -18,9 +18,9 @@ beforeAll(async () => {
   platform = await startTestPlatform({
     ownTemporal: true,
     ownProcess: [HELD_SERVICE],
-    environment: { GIVE_UP_AFTER: '4m', SLICE: '1s', RECONCILE_EVERY: '2s', ATTENTION_RETRY_EVERY: '2s' },
+    environment: { GIVE_UP_AFTER: '4m', SLICE: '1s', RECONCILE_EVERY: '3s', ATTENTION_RETRY_EVERY: '2s' },
   });
-  world = await openWorld(platform, { victims: 2 * PHASES.length, rows: 1_500 });
+  world = await openWorld(platform, { victims: 2 * PHASES.length, rows: 600 });
 });
 afterEach(() => world?.holds.releaseAll());
 afterAll(async () => {

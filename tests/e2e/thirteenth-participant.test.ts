@@ -100,7 +100,7 @@ describe('a participant that cannot bring rows back', () => {
   });
 
   it('keeps a deletion from being given up when it is away after the pivot: somebody is told, and it ends when it is back', async () => {
-    const asked = await callers.request(tenant(1), { restore_window: '2s' });
+    const asked = await callers.request(tenant(1), { restore_window: '5s' });
     await callers.until(asked.job_id, ({ phase }) => phase === 'window');
     await loyalty.close();
     const stuck = await callers.until(asked.job_id, ({ status }) => status === 'needs_attention');

@@ -117,7 +117,7 @@ describe('a deletion that waits', () => {
 
     it('goes on when the window is over, and then a cancel comes too late, while it lasts and after it', async () => {
       const one = tenant();
-      const { job_id: jobId } = await callers.request(one, { restore_window: '2s' });
+      const { job_id: jobId } = await callers.request(one, { restore_window: '5s' });
       await callers.until(jobId, ({ phase }) => phase === 'window');
       const hold = await holds.archive('orders', jobId);
       await hold.waitedFor(jobId);
@@ -172,7 +172,7 @@ describe('a deletion that waits', () => {
   describe('for the database of the records, which is away', () => {
     it('is answered 503 with Retry-After, and goes on by itself when the database is back', async () => {
       const [begun, later] = [tenant(), tenant()];
-      const { job_id: jobId } = await callers.request(begun, { restore_window: '3s' });
+      const { job_id: jobId } = await callers.request(begun, { restore_window: '6s' });
       await callers.until(jobId, ({ phase }) => phase === 'window');
       const back = await takeRecordsAway(callers);
       try {

@@ -1,11 +1,12 @@
 /** The tests' configuration, for the files that record instead of testing. */
-import config from '../../vitest.config.js';
+import { defineConfig } from 'vitest/config';
+import { everyTest } from '../../vitest.config.js';
 
-export default {
-  ...config,
+export default defineConfig({
   test: {
-    ...config.test,
+    ...everyTest,
+    globalSetup: ['tests/support/global-setup.ts'],
     include: ['tests/replay/recording*.ts'],
     exclude: ['tests/replay/recording.config.ts'],
   },
-};
+});

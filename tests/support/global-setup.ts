@@ -13,6 +13,7 @@ import { Supervisor } from '../../local/processes.js';
 import { compilePrograms } from '../../local/programs.js';
 import { settled } from '../../local/settled.js';
 import { checkGivenTemporal, prepareTemporal } from '../../local/temporal.js';
+import { directoryInMemory, sweepMemory } from './cluster-directory.js';
 import type {} from './provided.js';
 import { dropDatabases, sweepDatabases } from './test-databases.js';
 
@@ -34,15 +35,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
   mkdirSync(testsDirectory, { recursive: true });
   await sweepDirectories();
+  sweepMemory();
   // The one directory that keeps its template between runs; a second run at the same time makes one of its own.
   const release = tryLock(join(testsDirectory, 'kept.lock'));
   const directory = join(testsDirectory, release ? 'kept' : String(process.pid));
   await endLeftovers(join(directory, 'processes.json'));
   const supervisor = new Supervisor({ directory, keepRunning: false, report });
-  const removals = [directory];
+  // Some files are run again and again, and then the template that was kept counts; a whole run makes its own.
+  const inMemory = askedFor().length === 0 ? directoryInMemory() : null;
+  const removals = [...(release ? [] : [directory]), ...(inMemory ? [inMemory] : [])];
   const finish = async () => {
     await supervisor.stop();
-    if (!release) for (const path of removals) rmSync(path, { recursive: true, force: true });
+    for (const path of removals) rmSync(path, { recursive: true, force: true });
     release?.();
   };
 
@@ -50,7 +54,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const [postgresPort = 0, temporalPort = 0] = await freePorts(2);
     const programs = join(directory, 'programs');
     const [postgresUrl, temporalAddress] = await settled([
-      startPostgres(supervisor, directory, postgresPort, removals),
+      startPostgres(supervisor, inMemory ?? directory, postgresPort, release ? [] : removals),
       startTemporal(supervisor, temporalPort),
       compilePrograms(programs),
     ]);
@@ -69,10 +73,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 // Vitest does not tell a set-up which files were asked for; its command line does.
+function askedFor(): string[] {
+  return process.argv.slice(2).filter((word) => !word.startsWith('-') && !['run', 'watch'].includes(word));
+}
+
 function onlyUnitTests(): boolean {
-  const asked = process.argv
-    .slice(2)
-    .filter((word) => !word.startsWith('-') && !['run', 'watch'].includes(word));
+  const asked = askedFor();
   const unit = join(projectRoot, 'tests', 'unit');
   return asked.length > 0 && asked.every((path) => resolve(path).startsWith(unit));
 }

@@ -1,7 +1,9 @@
 /** A platform of processes for a test: a database of its own, free ports, and nothing left behind. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { inject } from 'vitest';
+import { projectRoot } from '../../local/paths.js';
 import { type Platform, type PlatformOptions, startPlatform } from '../../local/platform.js';
 import { newDirectory } from './own-directory.js';
 import { createTestDatabase } from './postgres.js';
@@ -43,7 +45,11 @@ export async function startTestPlatform({
       programs: inject('programs'),
       temporal: ownTemporal ? undefined : { address, namespace: `lethe-${basename(directory)}` },
       ...options,
-      environment: { WORKFLOW_BUNDLE: await workflowBundle(), ...options.environment },
+      environment: {
+        WORKFLOW_BUNDLE: await workflowBundle(),
+        NODE_OPTIONS: `--import=${pathToFileURL(join(projectRoot, 'tests/support/brief-process.mjs'))}`,
+        ...options.environment,
+      },
     });
     return {
       ...platform,

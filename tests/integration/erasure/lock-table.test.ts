@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Declaration } from '../../../erasure/declaration.js';
-import type { Engine } from '../../../erasure/engine-types.js';
+import type { Engine, LedgerStatus } from '../../../erasure/engine-types.js';
 import { until } from '../../support/conditions.js';
 import {
   archivesLeft,
@@ -122,14 +122,13 @@ describe('a lock table that a few deletions at once would fill', () => {
     await other.query(`SELECT pg_advisory_lock(${PLACES}, 7)`);
     const engine = db.engine();
     const job = newJob(TENANTS[0] ?? '');
-    const waits = await untilWaiting(engine, job);
+    const waits = await untilBlockerSeen(engine, job).finally(() => other.end());
     expect(waits).toMatchObject({ state: 'staging', rowsDone: 0 });
     expect(waits.waitingFor).toMatchObject({
       kind: 'lock',
       reason: expect.stringMatching(/^So many locks .* more than half of the 16 transactions/),
       blockers: [expect.stringMatching(new RegExp(`^pid ${pid?.pid} `))],
     });
-    await other.end();
     expect((await reach(engine, job, 'staged')).rowsDone).toBe(ROWS);
     await reach(engine, job, 'restored');
     expect(await checksums(db.admin, many)).toEqual(before);
@@ -171,13 +170,16 @@ const takesPlace = async (client: pg.Client) =>
     )
   ).rowCount === 1;
 
-/** Requests until one says what it waits for. */
-async function untilWaiting(engine: Engine, job: Job) {
-  for (let requests = 0; requests < 20; requests++) {
-    const status = await ask(engine, job, 'staged', { timeBudgetMs: 300 });
-    if (status.waitingFor !== null || status.state === 'staged') return status;
-  }
-  throw new Error('It waited for nothing.');
+/** Requests until one says for whom it waits, which a second connection looks up, and may be late with. */
+function untilBlockerSeen(engine: Engine, job: Job): Promise<LedgerStatus> {
+  return until(
+    async () => {
+      const status = await ask(engine, job, 'staged', { timeBudgetMs: 500 });
+      const seen = (status.waitingFor?.blockers.length ?? 0) > 0;
+      return (seen || status.state === 'staged') && status;
+    },
+    { what: 'it to say for whom it waits' },
+  );
 }
 
 describe('a lock table that somebody else has filled', () => {

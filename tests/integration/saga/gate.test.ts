@@ -106,7 +106,7 @@ describe('approval', () => {
 describe('a legal hold', () => {
   it('keeps a staged job where it is, past its window, until it is lifted', async () => {
     const tenantId = saga.tenant();
-    const job = await saga.request(tenantId, {}, 600);
+    const job = await saga.request(tenantId, {}, 4_000);
     await waitsFor(job, 'window');
     const hold = await saga.records.placeHold(tenantId, 'a lawsuit', APPROVER);
     await wake(job, 'hold');

@@ -45,7 +45,7 @@ it('deletes there once nobody can go back any more', async () => {
   await loyalty.insertCards(saga.bystander, 5);
   const tenantId = saga.tenant();
   await loyalty.insertCards(tenantId, 4);
-  const job = await saga.request(tenantId, {}, 800);
+  const job = await saga.request(tenantId, {}, 3_000);
   await saga.until(job, ({ phase }) => phase === 'window');
   expect(await loyalty.countCards(tenantId)).toBe(4);
   const ended = await saga.untilEnded(job);

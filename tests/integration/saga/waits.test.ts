@@ -60,7 +60,7 @@ describe('the window', () => {
 describe('right before the pivot', () => {
   it('a service that a backup has brought back is staged again', async () => {
     const tenantId = saga.tenant();
-    const job = await saga.request(tenantId, {}, 1_000);
+    const job = await saga.request(tenantId, {}, 3_000);
     await saga.until(job, ({ phase }) => phase === 'window');
     saga.orders.forget(tenantId, job.job_id);
     saga.orders.rows.set(tenantId, ['o1', 'o2', 'o3', 'o4']);
@@ -75,7 +75,7 @@ describe('right before the pivot', () => {
 
   it('a service that went back by itself means that all go back', async () => {
     const tenantId = saga.tenant();
-    const job = await saga.request(tenantId, {}, 1_000);
+    const job = await saga.request(tenantId, {}, 3_000);
     await saga.until(job, ({ phase }) => phase === 'window');
     saga.orders.put(tenantId, job.job_id, 'restored');
     saga.orders.rows.set(tenantId, ['o1', 'o2', 'o3']);
@@ -87,7 +87,7 @@ describe('right before the pivot', () => {
 
   it('a table that came since the check, and that nobody has accepted, means that all go back', async () => {
     const tenantId = saga.tenant();
-    const job = await saga.request(tenantId, {}, 1_000);
+    const job = await saga.request(tenantId, {}, 3_000);
     await saga.until(job, ({ phase }) => phase === 'window');
     saga.orders.unaccepted = ['orders.vouchers'];
     const ended = await saga.untilEnded(job);
@@ -99,7 +99,7 @@ describe('right before the pivot', () => {
 
   it('another registry than at the check means that all go back', async () => {
     const tenantId = saga.tenant();
-    const job = await saga.request(tenantId, {}, 1_500);
+    const job = await saga.request(tenantId, {}, 3_000);
     await saga.until(job, ({ phase }) => phase === 'window');
     await worker.stop();
     const before = saga.registry;
