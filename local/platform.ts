@@ -44,6 +44,8 @@ export interface PlatformOptions {
   readonly temporal?: { readonly address: string; readonly namespace?: string } | undefined;
   /** Where `compilePrograms` has put them; by default they are compiled into the directory. */
   readonly programs?: string | undefined;
+  /** Names of this repository's services that are served; all by default. */
+  readonly services?: readonly string[];
   /** Services that get a process each; the others share one. */
   readonly ownProcess?: readonly string[] | 'all';
   /** Participants that run elsewhere and have to agree too. */
@@ -122,7 +124,7 @@ async function bringUp(
   ]);
 
   const local = (participants ? [] : migrationOwners())
-    .filter((owner) => owner.name !== 'lethe')
+    .filter(({ name }) => name !== 'lethe' && (options.services?.includes(name) ?? true))
     .map(({ name, role, reader }, index) => ({
       name,
       url: `http://127.0.0.1:${ports.servicesFirst + index}`,

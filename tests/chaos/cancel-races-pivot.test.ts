@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { hasEnded, type JobView } from '../../protocol/jobs.js';
 import type { Caller } from '../support/callers.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
-import { openWorld, type Victim, type World } from '../support/world.js';
+import { FEW_SERVICES, openWorld, type Victim, type World } from '../support/world.js';
 
 const RACES = 10;
 /** Long enough to be held in it. */
@@ -15,7 +15,7 @@ let world: World;
 let approver: Caller;
 
 beforeAll(async () => {
-  platform = await startTestPlatform({ environment: { RECONCILE_EVERY: '10s' } });
+  platform = await startTestPlatform({ services: FEW_SERVICES, environment: { RECONCILE_EVERY: '10s' } });
   world = await openWorld(platform, { victims: RACES, rows: 300 });
   approver = await world.callers.caller({ userId: 'somebody of the law', roles: ['approver'] });
 });

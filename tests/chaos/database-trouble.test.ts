@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { hasEnded, type JobView } from '../../protocol/jobs.js';
 import { until } from '../support/conditions.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
-import { openWorld, type Victim, type World } from '../support/world.js';
+import { FEW_SERVICES, openWorld, type Victim, type World } from '../support/world.js';
 
 const WITHIN_MS = 240_000;
 
@@ -14,6 +14,7 @@ const sessions: pg.Client[] = [];
 
 beforeAll(async () => {
   platform = await startTestPlatform({
+    services: FEW_SERVICES,
     environment: { GIVE_UP_AFTER: '8s', SLICE: '3s', ATTENTION_RETRY_EVERY: '2s', RECONCILE_EVERY: '10s' },
   });
   world = await openWorld(platform, { victims: 7, rows: 600 });

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../support/conditions.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 import { HELD_SERVICE, type Scene, type ScenePhase, setScene } from '../support/scene.js';
-import { openWorld, type World } from '../support/world.js';
+import { FEW_SERVICES, openWorld, type World } from '../support/world.js';
 
 const PHASES: readonly ScenePhase[] = ['stage', 'restore', 'pivot', 'purge'];
 const WITHIN_MS = 300_000;
@@ -16,6 +16,7 @@ let world: World;
 
 beforeAll(async () => {
   platform = await startTestPlatform({
+    services: FEW_SERVICES,
     ownTemporal: true,
     ownProcess: [HELD_SERVICE],
     environment: { GIVE_UP_AFTER: '4m', SLICE: '1s', RECONCILE_EVERY: '3s', ATTENTION_RETRY_EVERY: '2s' },

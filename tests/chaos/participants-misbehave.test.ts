@@ -11,7 +11,7 @@ import {
   startFaultyProxy,
 } from '../support/faulty-proxy.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
-import { openWorld, type Victim, type World } from '../support/world.js';
+import { FEW_SERVICES, openWorld, type Victim, type World } from '../support/world.js';
 
 /** The real service that is reached through the proxy. */
 const SERVICE = 'notification';
@@ -35,6 +35,7 @@ const behaviours = new Map<string, Behaviour>();
 
 beforeAll(async () => {
   platform = await startTestPlatform({
+    services: FEW_SERVICES,
     environment: {
       GIVE_UP_AFTER: '15s',
       LONGEST_TRANSACTION: '10s',

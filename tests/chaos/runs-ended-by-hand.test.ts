@@ -9,7 +9,7 @@ import { workflowIdOf } from '../../protocol/workflow.js';
 import { until } from '../support/conditions.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 import { cancel, restoreByHand, SCENE_PHASES, type Scene, setScene, untilHeld } from '../support/scene.js';
-import { openWorld, type Victim, type World } from '../support/world.js';
+import { FEW_SERVICES, openWorld, type Victim, type World } from '../support/world.js';
 
 const WITHIN_MS = 300_000;
 
@@ -18,6 +18,7 @@ let world: World;
 
 beforeAll(async () => {
   platform = await startTestPlatform({
+    services: FEW_SERVICES,
     ownTemporal: true,
     environment: { GIVE_UP_AFTER: '4m', SLICE: '1s', RECONCILE_EVERY: '3s', ATTENTION_RETRY_EVERY: '2s' },
   });

@@ -15,6 +15,7 @@ import { type CliRun, lethe } from '../support/cli.js';
 import { Holds } from '../support/holds.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 import { programFile } from '../support/programs.js';
+import { FEW_SERVICES } from '../support/world.js';
 
 const DENIED = 'recipes.recipe_steps';
 
@@ -28,7 +29,10 @@ describe('lethe', () => {
   let tenants: SeededTenant[];
 
   beforeAll(async () => {
-    platform = await startTestPlatform({ environment: { GIVE_UP_AFTER: '3s', LOCK_TIMEOUT: '1s' } });
+    platform = await startTestPlatform({
+      services: FEW_SERVICES,
+      environment: { GIVE_UP_AFTER: '3s', LOCK_TIMEOUT: '1s' },
+    });
     callers = await createCallers(platform);
     holds = new Holds(platform.databaseUrl);
     tenants = await callers.seed(3, 600);
@@ -160,10 +164,10 @@ describe('lethe', () => {
     );
     const { job_id: id } = jobView.parse(JSON.parse(accepted.out));
     await callers.until(id, ({ phase }) => phase === 'window');
-    const hold = await holds.archive('sales', id);
+    const hold = await holds.archive('notification', id);
     const stuck = await run('jobs', 'watch', id);
     expect(stuck).toMatchObject({ exit: EXIT.needsAttention, err: '' });
-    expect(stuck.out).toMatch(/needs_attention[\s\S]*sales[\s\S]*55P03/);
+    expect(stuck.out).toMatch(/needs_attention[\s\S]*notification[\s\S]*55P03/);
     const late = await run('jobs', 'cancel', id);
     expect(late).toMatchObject({ exit: EXIT.failed, err: expect.stringContaining('past_pivot') });
     await hold.release();

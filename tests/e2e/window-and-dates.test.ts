@@ -2,15 +2,15 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { differingTables, totalRows } from '../../local/checksums.js';
 import { leavingRows } from '../../local/leaving.js';
-import { declarations } from '../../services/registry.js';
 import type { SeededTenant } from '../../services/sample-data/load.js';
 import { type Caller, type Callers, createCallers } from '../support/callers.js';
 import { until } from '../support/conditions.js';
 import { Holds } from '../support/holds.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
+import { FEW_SERVICES, servedOf } from '../support/world.js';
 
 const ROWS = 600;
-const DENIED = 'suppliers.supplier_payments';
+const DENIED = 'recipes.recipe_steps';
 const anHourAhead = () => new Date(Date.now() + 3_600_000).toISOString();
 
 // Seconds on a machine that has nothing else to do.
@@ -25,6 +25,7 @@ describe('a deletion that waits', () => {
 
   beforeAll(async () => {
     platform = await startTestPlatform({
+      services: FEW_SERVICES,
       ownTemporal: true,
       environment: { RECONCILE_EVERY: '3s', GIVE_UP_AFTER: '20s' },
     });
@@ -102,7 +103,7 @@ describe('a deletion that waits', () => {
       const left = Object.entries(await callers.checksums({ only: one.tenantId }));
       const tables = left.filter(([, { rows }]) => rows > 0).map(([table]) => table);
       expect(tables.filter((table) => !table.startsWith('tenant.'))).toEqual([]);
-      expect((await callers.archives()).length).toBeGreaterThanOrEqual(declarations.length);
+      expect((await callers.archives()).length).toBeGreaterThanOrEqual(servedOf(platform).length);
       expect(await callers.isSuspended(one)).toBe(true);
 
       const owner = await callers.owner(one);
@@ -135,10 +136,10 @@ describe('a deletion that waits', () => {
     it('is asked for, cancelled and replayed all the same, and carried out when Temporal is back', async () => {
       const [asked, called, replayed] = [tenant(), tenant(), tenant()];
       const before = await callers.checksums({ only: called.tenantId });
-      await callers.sql(`REVOKE DELETE ON ${DENIED} FROM lethe_suppliers`);
+      await callers.sql(`REVOKE DELETE ON ${DENIED} FROM lethe_recipes`);
       const refused = await callers.untilEnded((await callers.delete(replayed)).job_id);
       expect(refused.status).toBe('refused');
-      await callers.sql(`GRANT DELETE ON ${DENIED} TO lethe_suppliers`);
+      await callers.sql(`GRANT DELETE ON ${DENIED} TO lethe_recipes`);
       const inWindow = await callers.request(called, { restore_window: '1h' });
       await callers.until(inWindow.job_id, ({ phase }) => phase === 'window');
 
@@ -189,7 +190,7 @@ describe('a deletion that waits', () => {
         expect((await fetch(`${platform.apiUrl}/readyz`)).status).toBe(503);
         // The window ends meanwhile: nobody decides without the record.
         await until(async () => Date.now() > Date.parse(await windowEnd(callers, jobId)) + 1_000);
-        expect((await callers.archives()).length).toBeGreaterThanOrEqual(declarations.length);
+        expect((await callers.archives()).length).toBeGreaterThanOrEqual(servedOf(platform).length);
       } finally {
         await back();
       }
@@ -206,7 +207,7 @@ describe('a deletion that waits', () => {
 async function takeRecordsAway(callers: Callers): Promise<() => Promise<void>> {
   const [row] = await callers.sql<{ name: string }>('SELECT quote_ident(current_database()) AS name');
   const database = row?.name;
-  const others = [...declarations.map(({ name }) => `lethe_${name}`), 'lethe_tenant'].join(', ');
+  const others = FEW_SERVICES.map((name) => `lethe_${name}`).join(', ');
   await callers.sql(`GRANT CONNECT ON DATABASE ${database} TO ${others}`);
   await callers.sql(`REVOKE CONNECT ON DATABASE ${database} FROM PUBLIC`);
   await callers.sql(

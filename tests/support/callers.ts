@@ -8,6 +8,7 @@ import {
 import pg from 'pg';
 import { type Checksums, readChecksums } from '../../local/checksums.js';
 import type { Platform } from '../../local/platform.js';
+import { serviceSchemas } from '../../local/row-owners.js';
 import { hasEnded, type JobView, jobView } from '../../protocol/jobs.js';
 import { readSigningKeys } from '../../protocol/keys.js';
 import { createLocalUserIssuer, type LocalUser } from '../../protocol/local-issuer.js';
@@ -34,6 +35,7 @@ export interface Callers {
   caller(user: LocalUser): Promise<Caller>;
   /** The owner of a tenant, by the role in the token. */
   owner(tenant: SeededTenant): Promise<Caller>;
+  /** Rows are counted where the platform has the service; the others' have some, too. */
   seed(tenants: number, rowsOfEach: number): Promise<SeededTenant[]>;
   /** `DELETE /tenants/{id}` as the tenant's owner, which has to be accepted. */
   delete(tenant: SeededTenant): Promise<JobView>;
@@ -43,7 +45,7 @@ export interface Callers {
   /** Waits for a job; what it looked like last stands in the error of the one who waited in vain. */
   until(jobId: string, what: (job: JobView) => boolean, timeoutMs?: number): Promise<JobView>;
   untilEnded(jobId: string, timeoutMs?: number): Promise<JobView>;
-  /** Of all tables of all services; see `readChecksums`. */
+  /** Of all tables of the platform's services; see `readChecksums`. */
   checksums(whose?: { only?: string; except?: string }): Promise<Checksums>;
   /** As superuser, in the platform's database. */
   sql<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
@@ -88,6 +90,7 @@ export async function createCallers(platform: Platform): Promise<Callers> {
   const temporal = new Client({ connection, namespace: platform.temporalNamespace });
 
   const pool = new pg.Pool({ connectionString: platform.databaseUrl, max: 4 });
+  const schemas = serviceSchemas().filter((schema) => platform.services.some(({ name }) => name === schema));
   // A connection that is lost while nobody uses it is no news.
   pool.on('error', () => undefined);
   const sql = async <Row extends object>(text: string, values: readonly unknown[] = []) =>
@@ -97,8 +100,15 @@ export async function createCallers(platform: Platform): Promise<Callers> {
     operator,
     caller,
     owner: ({ tenantId, ownerUserId }) => caller({ userId: ownerUserId, tenants: { [tenantId]: 'owner' } }),
-    seed: (tenants, rowsPerTenant) =>
-      seedTenants({ databaseUrl: platform.databaseUrl, tenants, rowsPerTenant }),
+    async seed(tenants, rowsPerTenant) {
+      const seeded = await seedTenants({ databaseUrl: platform.databaseUrl, tenants, rowsPerTenant });
+      return seeded.map((tenant) => {
+        const counts = Object.entries(tenant.rowsOf);
+        const served = counts.filter(([table]) => schemas.includes(table.split('.')[0] ?? ''));
+        const rows = served.reduce((sum, [, some]) => sum + some, 0);
+        return { ...tenant, rowsOf: Object.fromEntries(served), rows };
+      });
+    },
     async delete(tenant) {
       return accepted(await (await callers.owner(tenant)).ask('DELETE', `/tenants/${tenant.tenantId}`));
     },
@@ -125,7 +135,7 @@ export async function createCallers(platform: Platform): Promise<Callers> {
       }
     },
     untilEnded: (jobId, timeoutMs) => callers.until(jobId, ({ status }) => hasEnded(status), timeoutMs),
-    checksums: (whose = {}) => readChecksums({ databaseUrl: platform.databaseUrl, ...whose }),
+    checksums: (whose = {}) => readChecksums({ databaseUrl: platform.databaseUrl, schemas, ...whose }),
     sql,
     archives: async () => (await sql<{ name: string }>(ARCHIVES)).map(({ name }) => name),
     isSuspended: async ({ tenantId }) =>

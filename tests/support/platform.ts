@@ -17,7 +17,7 @@ export interface TestPlatform extends Platform {
 export type TestPlatformOptions = Partial<
   Pick<
     PlatformOptions,
-    'ownProcess' | 'foreignServices' | 'participants' | 'environment' | 'keepRunning' | 'echo'
+    'services' | 'ownProcess' | 'foreignServices' | 'participants' | 'environment' | 'keepRunning' | 'echo'
   >
 > & {
   /** Has a Temporal of its own, which the test may end; otherwise a namespace of the run's. */
