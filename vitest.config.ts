@@ -25,7 +25,7 @@ export default defineConfig({
           ...everyTest,
           name: 'unit',
           include: ['tests/unit/**/*.test.ts'],
-          // They wait for nothing, and share what they import.
+          // Files share a process, what it has imported, and what it has compiled.
           isolate: false,
           maxWorkers: cores,
           sequence: { groupOrder: 0 },
@@ -36,6 +36,7 @@ export default defineConfig({
           ...everyTest,
           name: 'integration',
           include: ['tests/{integration,replay}/**/*.test.ts'],
+          isolate: false,
           // Most wait for PostgreSQL and Temporal, which want their share of the cores too.
           maxWorkers: Math.max(3, Math.ceil(cores / 2)),
           sequence: { groupOrder: 1 },

@@ -266,7 +266,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
             last = await records.getJob(job.job_id);
             return what(last) && last;
           },
-          { timeoutMs, what: 'the job' },
+          { timeoutMs, everyMs: 100, what: 'the job' },
         );
       } catch (error) {
         throw new Error(`${(error as Error).message}: ${JSON.stringify(last)}`);
