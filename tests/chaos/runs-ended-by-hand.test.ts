@@ -126,8 +126,9 @@ async function resetOneThatWaits(victim: Victim): Promise<void> {
       timeoutMs: 60_000,
       what: 'the run to wait again',
     });
+    // Only then is the next reset: a run that ends before it has written where it stands leaves nobody who will.
+    await world.until([job], waits);
   });
-  await world.until([job], waits);
   expect(await world.callers.job(job.job_id)).toMatchObject({ status: 'waiting', decision: null });
   await cancel(world, job);
   await world.expectEnd(victim, await untilEnded(job), 'cancelled');
