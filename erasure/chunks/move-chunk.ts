@@ -5,15 +5,9 @@ import type { CatalogTable } from '../catalog/types.js';
 import type { Plan, Unit } from '../plan/types.js';
 import { label, qualified } from '../quote.js';
 import { ownedRows, rowsOf } from '../selection.js';
+import { existing, tablesWithRows } from '../stage/existing.js';
 import { withoutTriggers, withTriggersOff } from '../stage/fast-path.js';
-import {
-  assertNothingKept,
-  existing,
-  type Moved,
-  type MoveOptions,
-  MoveWork,
-  tablesWithRows,
-} from '../stage/move.js';
+import { assertNothingKept, type Moved, type MoveOptions, MoveWork } from '../stage/move.js';
 import { unvalidatedKeys } from '../stage/orphans.js';
 import { type ReferenceWork, referenceWork } from '../stage/references.js';
 import { TransactionCounts } from '../stage/transaction-counts.js';

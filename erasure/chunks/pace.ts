@@ -71,14 +71,9 @@ async function takePlaces(
   oids: readonly number[],
   until: 'xact_' | '',
 ): Promise<Busy | null> {
-  // By name: each transaction asks it, and it is parsed once a connection.
-  const statement = {
-    name: `lethe_places_${until}`,
-    text: TAKE_PLACES(until),
-    values: [PLACES, concurrentWork, oids],
-  };
+  const values = [PLACES, concurrentWork, oids];
   const { rows } = await session
-    .run((client) => client.query<{ wanted: number }>(statement))
+    .prepared<{ wanted: number }>(`lethe_places_${until}`, TAKE_PLACES(until), values)
     .catch((error: unknown) => {
       if (!(error instanceof LockTimeout)) throw error;
       throw new LockTimeout(

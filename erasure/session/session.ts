@@ -65,6 +65,19 @@ export class Session {
     return this.run((client) => client.query<Row>(text, [...values]), about);
   }
 
+  /**
+   * The same, prepared by name: it is planned once a connection, for what is asked so often that planning it takes longer
+   * than the answer. A name stands for one text.
+   */
+  prepared<Row extends pg.QueryResultRow>(
+    name: string,
+    text: string,
+    values: readonly unknown[],
+    about: About = {},
+  ): Promise<pg.QueryResult<Row>> {
+    return this.run((client) => client.query<Row>({ name, text, values: [...values] }), about);
+  }
+
   /** The same for those who bring their own statements. */
   async run<T>(work: (client: pg.ClientBase) => Promise<T>, about: About = {}): Promise<T> {
     if (this.overran) throw new Overrun();

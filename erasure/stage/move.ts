@@ -10,8 +10,8 @@ import type { Plan, Unit } from '../plan/types.js';
 import { deletedTables } from '../plan-source.js';
 import { qualified } from '../quote.js';
 import { retentionOf } from '../retention/policy.js';
-import { ownedRows, rowsOf } from '../selection.js';
 import type { Session } from '../session/session.js';
+import { existing, tablesWithRows } from './existing.js';
 import { assertNothingRefers, NotByFastPath, withoutTriggers } from './fast-path.js';
 import { noteOrphans } from './orphans.js';
 import { type ReferenceWork, referenceWork, savedColumns, takeReferences } from './references.js';
@@ -36,25 +36,6 @@ export interface MoveOptions {
   readonly mode: 'archive' | 'discard';
   /** Whether triggers may be turned off where the plan says that they can be. Only with an archive to check against. */
   readonly fast?: boolean;
-}
-
-/** OIDs of the tables, of all or of some, in which the tenant has rows that are to be deleted. */
-export async function tablesWithRows(
-  session: Session,
-  plan: Plan,
-  tenantId: string,
-  among?: readonly number[],
-  expected: Expected = 'some',
-): Promise<Set<number>> {
-  const all = deletedTables(plan).map(({ table }) => table);
-  const tables = among === undefined ? all : all.filter(({ oid }) => among.includes(oid));
-  const found = await existing(
-    session,
-    tables.map((table) => `${rowsOf(table)} AS t WHERE ${ownedRows(plan, table.oid, 't')}`),
-    tenantId,
-    expected,
-  );
-  return new Set(tables.filter((_, place) => found[place]).map((table) => table.oid));
 }
 
 /** Moves what is there, and checks that nothing else was touched. */
@@ -266,36 +247,4 @@ async function referencesInto(
     tenantId,
   );
   return all.filter((_, place) => exists[place]);
-}
-
-/** PostgreSQL plans a statement as a whole; so wide that this takes long, it is cut. */
-const PER_STATEMENT = 100;
-
-export async function existing(
-  session: Session,
-  sources: readonly string[],
-  tenantId: string,
-  expected: Expected = 'some',
-): Promise<boolean[]> {
-  const answers: boolean[] = [];
-  for (let first = 0; first < sources.length; first += PER_STATEMENT) {
-    const columns = sources
-      .slice(first, first + PER_STATEMENT)
-      .map((source, place) => `${asked(source, expected)} AS e${place}`);
-    const { rows } = await session.query<Record<string, boolean>>(`SELECT ${columns.join(', ')}`, [tenantId]);
-    answers.push(...columns.map((_, place) => rows[0]?.[`e${place}`] === true));
-  }
-  return answers;
-}
-
-/**
- * What a plan should be good at: to find a first row soon, or to see that there is none. The former looks each row up
- * that somebody else has and each that is dead.
- */
-export type Expected = 'some' | 'none';
-
-function asked(source: string, expected: Expected): string {
-  return expected === 'some'
-    ? `EXISTS (SELECT FROM ${source})`
-    : `(SELECT count(*) FROM ${source}) OPERATOR(pg_catalog.>) 0`;
 }

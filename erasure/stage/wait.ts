@@ -38,9 +38,7 @@ const PREPARED = `
 
 /** Whether every transaction of this database that began before the horizon has ended. */
 export async function hasPassed(session: Session, horizon: string): Promise<boolean> {
-  // By name: asked several times for each job, it takes longer to plan than to answer.
-  const statement = { name: 'lethe_horizon_passed', text: PASSED, values: [horizon] };
-  const { rows } = await session.run((client) => client.query<{ passed: boolean }>(statement));
+  const { rows } = await session.prepared<{ passed: boolean }>('lethe_horizon_passed', PASSED, [horizon]);
   return rows[0]?.passed === true;
 }
 
