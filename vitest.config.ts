@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 export const everyTest = {
   // Temporal's worker runs native code and threads of its own: it wants a process, not a thread.
   pool: 'forks' as const,
-  // A process that lives for one file has no use for WebAssembly that is compiled twice, the second time thoroughly.
+  // A process that lives for minutes has no use for WebAssembly that is compiled twice, the second time thoroughly.
   execArgv: ['--liftoff-only'],
   testTimeout: 180_000,
   hookTimeout: 240_000,

@@ -10,8 +10,8 @@ const LEAST_FREE_BYTES = 4 * 1024 ** 3;
 const PREFIX = 'lethe-tests-';
 
 /**
- * A directory in memory, where this machine has room for one. Databases come and go by the hundred, each of some
- * hundred files; to make and remove these took a tenth of the time. Null: there is no such place.
+ * A directory in memory, where this machine has room for one: databases come and go by the hundred, each of some hundred
+ * files, which a file system on disk is slow to make and to remove. Null: there is no such place.
  */
 export function directoryInMemory(): string | null {
   if (!existsSync(MEMORY)) return null;

@@ -2,7 +2,7 @@
 import { IllegalStateError } from '@temporalio/common';
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 
-/** Lets it be silent: what tests do to runs, it warns of. It may run already. */
+/** Lets it be silent: what tests do to runs, it warns of. Test files share processes, so it may run already. */
 export function quietRuntime(): void {
   try {
     Runtime.install({

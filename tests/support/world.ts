@@ -11,7 +11,7 @@ import { Holds } from './holds.js';
 import type { TestPlatform } from './platform.js';
 
 /**
- * Enough for what other processes and people do to a deletion, and a third of the work of all: the directory, a service
+ * Enough for what other processes and people do to a deletion, and a third of all services: the directory, a service
  * that retains, one whose rows join others', one that is held. What a deletion does in all of them: tests/e2e.
  */
 export const FEW_SERVICES = ['notification', 'orders', 'recipes', 'tenant'] as const;
