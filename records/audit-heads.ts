@@ -8,9 +8,9 @@ import {
 } from '../proof/audit-head.js';
 import { sha256 } from '../proof/canonical.js';
 import { signJws } from '../proof/jws.js';
+import { markChainsSigned } from './audit-sql.js';
 import type { Database } from './database.js';
 import type { ProofRecords } from './proof-types.js';
-import { markChainsSigned } from './sql.js';
 
 const DAY_MS = 24 * 3_600_000;
 /** How many are given at once: fewer are the last. */

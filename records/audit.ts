@@ -1,10 +1,11 @@
 /** Who did what, and when. Written in the transaction of what it tells, into a chain, and never changed. */
 import { z } from 'zod';
 import { type AuditEntry, entryHash } from '../proof/audit-chain.js';
-import type { Client, Database } from './database.js';
+import { insertEvent, lockChain, pseudonymOf } from './audit-sql.js';
+import type { Database } from './database.js';
 import type { Prisma } from './generated/client.js';
 import { userIdsOf } from './pseudonyms.js';
-import { lockChain, pseudonymOf } from './sql.js';
+import type { SqlClient } from './sql-client.js';
 import type { Actor, AuditEvent, Records } from './types.js';
 
 /** What the records themselves tell; others name what they tell in the same way. */
@@ -29,7 +30,7 @@ export const SAGA: Actor = { kind: 'system', id: 'lethe', role: 'saga' };
  * Writes one event, in the client's transaction. It locks the head of its chain, and nothing may be locked after that:
  * of several events, those of a job come before those of its tenant, and the platform's last.
  */
-export async function writeEvent(client: Client, event: AuditEvent): Promise<void> {
+export async function writeEvent(client: SqlClient, event: AuditEvent): Promise<void> {
   const { actor, action, jobId, tenantId } = event;
   const actorId = actor.kind === 'user' ? await pseudonymOf(client, actor.id) : actor.id;
   const details: Record<string, string | number | boolean | null> = { ...event.details };
@@ -49,24 +50,7 @@ export async function writeEvent(client: Client, event: AuditEvent): Promise<voi
     details,
     previous_hash: head.hash,
   };
-  await client.auditEvent.create({
-    data: {
-      chain: entry.chain,
-      position: entry.position,
-      at: head.now,
-      action,
-      actorKind: actor.kind,
-      actorId,
-      actorRole: actor.role,
-      requestId: entry.request_id,
-      jobId,
-      tenantId,
-      details,
-      previousHash: head.hash,
-      hash: entryHash(entry),
-    },
-    select: { eventId: true },
-  });
+  await insertEvent(client, { ...entry, hash: entryHash(entry) });
 }
 
 const storedDetails = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
@@ -92,7 +76,7 @@ export function entryOf(row: EventRow): AuditEntry {
 
 export function auditRecords(database: Database): Pick<Records, 'audit' | 'auditOnce' | 'auditTrail'> {
   return {
-    audit: (event) => database.transaction((client) => writeEvent(client, event)),
+    audit: (event) => database.sqlTransaction((client) => writeEvent(client, event)),
 
     auditOnce: (event) =>
       database.transaction(async (client) => {

@@ -8,12 +8,13 @@ import type { JobView } from '../protocol/jobs.js';
 import { orphanUsers, type TableCount, type TableDigest, tableDigest } from '../protocol/participant.js';
 import { Problem } from '../protocol/problems.js';
 import { SAGA, writeEvent } from './audit.js';
+import { lockChain } from './audit-sql.js';
 import type { Client, Database } from './database.js';
 import { lockGateAndJob, readJob } from './lookup.js';
 import { isOlder } from './order.js';
 import { finish } from './progress.js';
 import type { ProofRecords } from './proof-types.js';
-import { type LockedJob, lockChain } from './sql.js';
+import type { LockedJob } from './sql.js';
 import { type JobRow, viewOf, withServices } from './view.js';
 
 export function certificateRecords(database: Database): Pick<ProofRecords, 'completeJob' | 'certificateOf'> {

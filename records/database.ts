@@ -3,6 +3,8 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { failuresAsProblems } from './failures.js';
 import { type Prisma, PrismaClient } from './generated/client.js';
+import { type SqlClient, sqlConnections } from './sql-client.js';
+import { statementNames } from './statement-names.js';
 
 /** Prisma's client, within a transaction or without one. */
 export type Client = Prisma.TransactionClient;
@@ -19,6 +21,9 @@ export interface Database {
   read<T>(work: (client: Client) => Promise<T>): Promise<T>;
   /** READ COMMITTED; those that must not pass each other lock rows, the tenant's gate before the job. */
   transaction<T>(work: (client: Client) => Promise<T>): Promise<T>;
+  /** Both without Prisma in between, for what a saga does with every step. */
+  sqlRead<T>(work: (client: SqlClient) => Promise<T>): Promise<T>;
+  sqlTransaction<T>(work: (client: SqlClient) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -38,7 +43,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     // Before anybody else has the connection. The adapter reads and writes times as if the session's zone were UTC.
     onConnect: async (client) => {
       await client.query(
-        `SET TimeZone = 'UTC'; SET search_path = lethe_records;
+        `SET TimeZone = 'UTC'; SET search_path = lethe_records; SET default_transaction_isolation = 'read committed';
          SET lock_timeout = ${halfOfPatienceMs}; SET statement_timeout = ${patienceMs};
          -- A frozen process must not hold the lock of a tenant's gate for ever.
          SET idle_in_transaction_session_timeout = ${2 * patienceMs}`,
@@ -47,11 +52,16 @@ export function openDatabase(options: DatabaseOptions): Database {
   });
   // A connection that breaks while nobody uses it is replaced; whoever uses one is told by the query's own error.
   pool.on('error', () => undefined);
+  const nameOf = statementNames();
+  const sql = sqlConnections(pool, nameOf);
   const prisma = new PrismaClient({
-    adapter: new PrismaPg(pool, { schema: 'lethe_records', disposeExternalPool: true }),
+    adapter: new PrismaPg(pool, {
+      schema: 'lethe_records',
+      disposeExternalPool: true,
+      statementNameGenerator: nameOf,
+    }),
     errorFormat: 'minimal',
     transactionOptions: {
-      isolationLevel: 'ReadCommitted',
       maxWait: halfOfPatienceMs,
       timeout: patienceMs,
     },
@@ -59,6 +69,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   return {
     read: (work) => failuresAsProblems(() => work(prisma), patienceMs),
     transaction: (work) => failuresAsProblems(() => prisma.$transaction(work), patienceMs),
+    sqlRead: (work) => failuresAsProblems(() => work(sql.client), patienceMs),
+    sqlTransaction: (work) => failuresAsProblems(() => sql.transaction(work), patienceMs),
     close: () => prisma.$disconnect(),
   };
 }

@@ -50,7 +50,7 @@ export function decisionRecords(
       }),
 
     decisionOf: sharedReads(async (jobId) =>
-      standingOf(await database.read((client) => readDecision(client, jobId))),
+      standingOf(await database.sqlRead((client) => readDecision(client, jobId))),
     ),
   };
 }

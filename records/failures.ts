@@ -73,10 +73,10 @@ export async function failuresAsProblems<T>(work: () => Promise<T>, patienceMs: 
 async function answeredWithin<T>(work: Promise<T>, patienceMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<never>((_, reject) => {
-    const late = Object.assign(new Error(`The database gave no answer in ${patienceMs} ms.`), {
-      code: 'ETIMEDOUT',
-    });
-    timer = setTimeout(() => reject(late), patienceMs);
+    timer = setTimeout(() => {
+      const late = new Error(`The database gave no answer in ${patienceMs} ms.`);
+      reject(Object.assign(late, { code: 'ETIMEDOUT' }));
+    }, patienceMs);
   });
   try {
     return await Promise.race([work, silence]);

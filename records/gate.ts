@@ -30,7 +30,7 @@ export function gateRecords(
       }),
 
     heldBack: sharedReads(async (jobId) => {
-      const found = isUuid(jobId) ? await database.read((client) => readHeldBack(client, jobId)) : null;
+      const found = isUuid(jobId) ? await database.sqlRead((client) => readHeldBack(client, jobId)) : null;
       if (found === null) throw unknownJob(jobId);
       const moment = { now: found.now, kept: found.waitingFor };
       const waitingFor = found.haltedAt

@@ -3,22 +3,21 @@ import { validate as isUuid } from 'uuid';
 import type { JobView } from '../protocol/jobs.js';
 import { Problem } from '../protocol/problems.js';
 import type { Client } from './database.js';
-import { holdJob, type LockedJob, lockGate, lockJob } from './sql.js';
-import { viewOf, withServices } from './view.js';
+import { findJobRow } from './job-row.js';
+import { findDecision, type LockedJob, lockGate, lockJob } from './sql.js';
+import type { SqlClient } from './sql-client.js';
+import { viewOf } from './view.js';
 
 /** Throws `job_unknown`. */
-export async function readJob(client: Client, jobId: string): Promise<JobView> {
-  const row = isUuid(jobId)
-    ? await client.deletionJob.findUnique({ where: { jobId }, include: withServices })
-    : null;
+export async function readJob(client: SqlClient, jobId: string): Promise<JobView> {
+  const row = isUuid(jobId) ? await findJobRow(client, jobId) : null;
   if (row === null) throw unknownJob(jobId);
   return viewOf(row);
 }
 
 /** The decision alone, which is asked for at every call of a service. Throws `job_unknown`. */
-export async function readDecision(client: Client, jobId: string) {
-  const select = { decision: true, abortCause: true, decidedAt: true } as const;
-  const row = isUuid(jobId) ? await client.deletionJob.findUnique({ where: { jobId }, select }) : null;
+export async function readDecision(client: SqlClient, jobId: string) {
+  const row = isUuid(jobId) ? await findDecision(client, jobId) : null;
   if (row === null) throw unknownJob(jobId);
   return row;
 }
@@ -34,15 +33,8 @@ export async function lockGateAndJob(client: Client, jobId: string): Promise<Loc
 }
 
 /** Locks the job alone. Throws `job_unknown`. */
-export async function lockedJob(client: Client, jobId: string): Promise<LockedJob> {
+export async function lockedJob(client: SqlClient, jobId: string): Promise<LockedJob> {
   const job = isUuid(jobId) ? await lockJob(client, jobId) : null;
-  if (job === null) throw unknownJob(jobId);
-  return job;
-}
-
-/** Holds the job as it is, beside others who do. Throws `job_unknown`. */
-export async function heldJob(client: Client, jobId: string): Promise<LockedJob> {
-  const job = isUuid(jobId) ? await holdJob(client, jobId) : null;
   if (job === null) throw unknownJob(jobId);
   return job;
 }

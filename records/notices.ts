@@ -28,7 +28,7 @@ export function noticeRecords(database: Database): NoticeRecords {
       if (first !== undefined && others.length > 0) {
         await database.read((client) => splitNotices(client, first, others));
       }
-      const rows = await database.read((client) => claimNotices(client, limit, leaseMs, receivers));
+      const rows = await database.sqlRead((client) => claimNotices(client, limit, leaseMs, receivers));
       return rows.map(({ kind, ...row }) => ({ ...row, kind: kindOf(kind) }));
     },
 

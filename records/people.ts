@@ -1,9 +1,9 @@
 /** Forgetting a person: what was done stays, and who it was is not known any more. */
 import { Problem } from '../protocol/problems.js';
 import { writeEvent } from './audit.js';
+import { forgetPerson } from './audit-sql.js';
 import type { Client, Database } from './database.js';
 import type { ProofRecords } from './proof-types.js';
-import { forgetPerson } from './sql.js';
 
 export function peopleRecords(database: Database): Pick<ProofRecords, 'forgetPerson'> {
   return {

@@ -7,7 +7,8 @@ import { allowedEnds } from './ends.js';
 import { Prisma } from './generated/client.js';
 import { lockedJob, lockGateAndJob, readJob } from './lookup.js';
 import { isOlder } from './order.js';
-import type { LockedJob } from './sql.js';
+import { jsonOf, type LockedJob, updateJob } from './sql.js';
+import type { SqlClient } from './sql-client.js';
 import { settleApproval } from './successor.js';
 import type { JobPatch, Records, WriteOrder } from './types.js';
 
@@ -37,17 +38,16 @@ export function progressRecords(database: Database): Pick<Records, 'beginRun' | 
       }),
 
     updateJob: (jobId, order, patch) =>
-      database.transaction(async (client) => {
+      database.sqlTransaction(async (client) => {
         if (patch.status !== undefined && hasEnded(patch.status)) {
           throw new Error(`A job ends by endJob, not by an update to ${patch.status}.`);
         }
         const job = await lockedJob(client, jobId);
         if (job.endedAt !== null || isOlder(order, job)) return false;
-        await client.deletionJob.update({
-          where: { jobId },
-          data: { epoch: order.epoch, writeNumber: order.number, ...columnsOf(patch) },
-          select: { jobId: true },
-        });
+        await updateJob(client, jobId, [
+          Prisma.sql`epoch = ${order.epoch}::int, write_number = ${order.number}::bigint`,
+          ...assignmentsOf(patch),
+        ]);
         await tellStep(client, jobId, job, patch);
         return true;
       }),
@@ -112,22 +112,22 @@ export async function finish(
   return readJob(client, jobId);
 }
 
-function columnsOf(patch: JobPatch): Prisma.DeletionJobUpdateInput {
+function assignmentsOf(patch: JobPatch): Prisma.Sql[] {
   const { status, phase, waitingFor, outcome, previewHash, rowsTotal, stagedAt } = patch;
-  return {
-    ...(status !== undefined && { status }),
+  return [
+    status !== undefined && Prisma.sql`status = ${status}::lethe_records.job_status`,
     // It has left the place where a replay was asked for: that is taken up.
-    ...(status !== undefined && status !== 'needs_attention' && { replayRequestedAt: null }),
-    ...(phase !== undefined && { phase }),
-    ...(waitingFor !== undefined && { waitingFor: waitingFor ?? Prisma.DbNull }),
-    ...(outcome !== undefined && { outcome }),
-    ...(previewHash !== undefined && { previewHash }),
-    ...(rowsTotal !== undefined && { rowsTotal }),
-    ...(stagedAt !== undefined && { stagedAt: new Date(stagedAt) }),
-  };
+    status !== undefined && status !== 'needs_attention' && Prisma.sql`replay_requested_at = NULL`,
+    phase !== undefined && Prisma.sql`phase = ${phase}::lethe_records.job_phase`,
+    waitingFor !== undefined && Prisma.sql`waiting_for = ${jsonOf(waitingFor)}`,
+    outcome !== undefined && Prisma.sql`outcome = ${outcome}`,
+    previewHash !== undefined && Prisma.sql`preview_hash = ${previewHash}`,
+    rowsTotal !== undefined && Prisma.sql`rows_total = ${rowsTotal}::bigint`,
+    stagedAt !== undefined && Prisma.sql`staged_at = ${new Date(stagedAt)}`,
+  ].filter((assignment) => assignment !== false);
 }
 
-async function tellStep(client: Client, jobId: string, job: LockedJob, patch: JobPatch): Promise<void> {
+async function tellStep(client: SqlClient, jobId: string, job: LockedJob, patch: JobPatch): Promise<void> {
   const { phase = job.phase, status = job.status } = patch;
   if (phase === job.phase && status === job.status) return;
   await writeEvent(client, {

@@ -30,7 +30,7 @@ type JobQueries = Pick<
 export function jobQueries(database: Database, hashOf: HashOf): JobQueries {
   return {
     // Every step at every service begins with it, and the services' steps begin together.
-    getJob: sharedReads((jobId) => database.read((client) => readJob(client, jobId))),
+    getJob: sharedReads((jobId) => database.sqlRead((client) => readJob(client, jobId))),
 
     mayRead: async (jobId, userId) => {
       if (!isUuid(jobId)) return false;

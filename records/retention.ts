@@ -1,8 +1,8 @@
 /** The platform's own records have an end, too: what is older than they are kept goes as a whole. */
 import { SAGA, writeEvent } from './audit.js';
+import { removeOld } from './audit-sql.js';
 import type { Database } from './database.js';
 import type { ProofRecords } from './proof-types.js';
-import { removeOld } from './sql.js';
 
 export function retentionRecords(database: Database): Pick<ProofRecords, 'removeOldRecords'> {
   return {

@@ -1,29 +1,27 @@
 /** What the services of a job have done, as far as they told. */
+import { validate as isUuid } from 'uuid';
 import { Problem } from '../protocol/problems.js';
 import { SAGA, writeEvent } from './audit.js';
 import type { Database } from './database.js';
 import { Prisma } from './generated/client.js';
-import { heldJob } from './lookup.js';
-import { lockService } from './sql.js';
+import { unknownJob } from './lookup.js';
+import { jsonOf, lockService, updateService } from './sql.js';
+import type { SqlClient } from './sql-client.js';
 import type { Records, ServicePatch } from './types.js';
 
 export function serviceRecords(database: Database): Pick<Records, 'updateService' | 'recordStageRequest'> {
   return {
     updateService: (jobId, patch) =>
-      database.transaction(async (client) => {
-        const job = await heldJob(client, jobId);
-        if (job.endedAt !== null) return;
-        const service = await lockService(client, jobId, patch.name);
+      database.sqlTransaction(async (client) => {
+        const { job, service } = await lockedService(client, jobId, patch.name);
+        if (service === null) return;
         if (patch.epoch !== undefined && patch.epoch < service.epoch) return;
-        await client.jobService.update({
-          where: { jobId_name: { jobId, name: patch.name } },
-          data: {
-            ...columnsOf(patch),
-            ...(patch.state === 'purged' && service.state !== 'purged' && { purgedAt: service.now }),
-            updatedAt: service.now,
-          },
-          select: { jobId: true },
-        });
+        const purged = patch.state === 'purged' && service.state !== 'purged';
+        await updateService(client, jobId, patch.name, [
+          ...assignmentsOf(patch),
+          ...(purged ? [Prisma.sql`purged_at = ${service.now}`] : []),
+          Prisma.sql`updated_at = ${service.now}`,
+        ]);
         if (patch.state === undefined || patch.state === service.state) return;
         await writeEvent(client, {
           jobId,
@@ -36,22 +34,20 @@ export function serviceRecords(database: Database): Pick<Records, 'updateService
 
     // Under the lock of the job's row: it is either told before a decision, which then knows of it, or not at all.
     recordStageRequest: (jobId, name) =>
-      database.transaction(async (client) => {
-        const job = await heldJob(client, jobId);
-        if (job.decision !== null) {
+      database.sqlTransaction(async (client) => {
+        const { job, service } = await lockedService(client, jobId, name);
+        if (job.decision !== null || service === null) {
           throw new Problem(
             'state_conflict',
             `The job has been decided (${job.decision}); no service is asked to stage any more.`,
             { service: name, state: job.status, job_id: jobId },
           );
         }
-        const service = await lockService(client, jobId, name);
         if (service.stageRequestedAt !== null) return;
-        await client.jobService.update({
-          where: { jobId_name: { jobId, name } },
-          data: { stageRequestedAt: service.now, updatedAt: service.now },
-          select: { jobId: true },
-        });
+        const { now } = service;
+        await updateService(client, jobId, name, [
+          Prisma.sql`stage_requested_at = ${now}, updated_at = ${now}`,
+        ]);
         await writeEvent(client, {
           jobId,
           tenantId: job.tenantId,
@@ -63,25 +59,32 @@ export function serviceRecords(database: Database): Pick<Records, 'updateService
   };
 }
 
-function columnsOf(patch: ServicePatch): Prisma.JobServiceUpdateInput {
+/** Throws `job_unknown`. */
+async function lockedService(client: SqlClient, jobId: string, name: string) {
+  const locked = isUuid(jobId) ? await lockService(client, jobId, name) : null;
+  if (locked === null) throw unknownJob(jobId);
+  return locked;
+}
+
+function assignmentsOf(patch: ServicePatch): Prisma.Sql[] {
   const { role, reversible, fence, state, planHash, counts, rowsDone, rowsTotal, addAttempts, epoch } = patch;
   const { lastError, waitingFor, verifiedAt, horizon, digests, orphanUsers } = patch;
-  return {
-    ...(role !== undefined && { role }),
-    ...(reversible !== undefined && { reversible }),
-    ...(fence !== undefined && { fence }),
-    ...(state !== undefined && { state }),
-    ...(planHash !== undefined && { planHash }),
-    ...(counts !== undefined && { counts: counts.map((count) => ({ ...count })) }),
-    ...(rowsDone !== undefined && { rowsDone }),
-    ...(rowsTotal !== undefined && { rowsTotal }),
-    ...(addAttempts !== undefined && { attempts: { increment: addAttempts } }),
-    ...(lastError !== undefined && { lastError: lastError ?? Prisma.DbNull }),
-    ...(waitingFor !== undefined && { waitingFor: waitingFor ?? Prisma.DbNull }),
-    ...(verifiedAt !== undefined && { verifiedAt: new Date(verifiedAt) }),
-    ...(horizon !== undefined && { horizon }),
-    ...(digests !== undefined && { digests: digests.map((digest) => ({ ...digest })) }),
-    ...(orphanUsers !== undefined && { orphanUsers: { ...orphanUsers } }),
-    ...(epoch !== undefined && { epoch }),
-  };
+  return [
+    role !== undefined && Prisma.sql`role = ${role}::lethe_records.service_role`,
+    reversible !== undefined && Prisma.sql`reversible = ${reversible}`,
+    fence !== undefined && Prisma.sql`fence = ${fence}`,
+    state !== undefined && Prisma.sql`state = ${state}::lethe_records.ledger_state`,
+    planHash !== undefined && Prisma.sql`plan_hash = ${planHash}`,
+    counts !== undefined && Prisma.sql`counts = ${jsonOf(counts)}`,
+    rowsDone !== undefined && Prisma.sql`rows_done = ${rowsDone}::bigint`,
+    rowsTotal !== undefined && Prisma.sql`rows_total = ${rowsTotal}::bigint`,
+    addAttempts !== undefined && Prisma.sql`attempts = attempts + ${addAttempts}::int`,
+    lastError !== undefined && Prisma.sql`last_error = ${jsonOf(lastError)}`,
+    waitingFor !== undefined && Prisma.sql`waiting_for = ${jsonOf(waitingFor)}`,
+    verifiedAt !== undefined && Prisma.sql`verified_at = ${new Date(verifiedAt)}`,
+    horizon !== undefined && Prisma.sql`horizon = ${horizon}`,
+    digests !== undefined && Prisma.sql`digests = ${jsonOf(digests)}`,
+    orphanUsers !== undefined && Prisma.sql`orphan_users = ${jsonOf(orphanUsers)}`,
+    epoch !== undefined && Prisma.sql`epoch = ${epoch}::int`,
+  ].filter((assignment) => assignment !== false);
 }

@@ -1,10 +1,13 @@
-/** The SQL that Prisma cannot say: locks, compare-and-set. All of `records/`'s stands here. */
+/**
+ * The SQL that Prisma cannot say, or that is asked so often that saying it counts: locks, compare-and-set, what services
+ * tell. That of the audit trail: audit-sql.ts; that of a whole job: job-row.ts.
+ */
 import type pg from 'pg';
 import type { AbortCause, Decision, JobPhase, JobStatus } from '../protocol/jobs.js';
 import type { LedgerState } from '../protocol/participant.js';
-import type { Client } from './database.js';
 import { Prisma } from './generated/client.js';
 import type { DueNotice } from './portability-types.js';
+import type { SqlClient } from './sql-client.js';
 
 export interface LockedGate {
   readonly erasedAt: Date | null;
@@ -39,6 +42,13 @@ export interface LockedHalt {
   readonly now: Date;
 }
 
+/** A job that nobody changes meanwhile. */
+export interface HeldJob {
+  readonly tenantId: string;
+  readonly status: JobStatus;
+  readonly decision: Decision | null;
+}
+
 export interface LockedService {
   readonly state: LedgerState;
   readonly epoch: number;
@@ -47,7 +57,7 @@ export interface LockedService {
 }
 
 /** Locks the tenant's gate row, which is made where there is none. Always the first lock of a transaction. */
-export async function lockGate(client: Client, tenantId: string): Promise<LockedGate> {
+export async function lockGate(client: SqlClient, tenantId: string): Promise<LockedGate> {
   await client.$executeRaw`
     INSERT INTO lethe_records.tenant_gates (tenant_id) VALUES (${tenantId}) ON CONFLICT DO NOTHING`;
   const rows = await client.$queryRaw<LockedGate[]>`
@@ -57,33 +67,87 @@ export async function lockGate(client: Client, tenantId: string): Promise<Locked
 }
 
 /** Locks a job for a change; null where there is no such job. */
-export const lockJob = (client: Client, jobId: string) => jobRow(client, jobId, Prisma.sql`FOR UPDATE`);
-
-/** Keeps a job from being changed meanwhile; several may hold it so. */
-export const holdJob = (client: Client, jobId: string) => jobRow(client, jobId, Prisma.sql`FOR SHARE`);
-
-async function jobRow(client: Client, jobId: string, lock: Prisma.Sql): Promise<LockedJob | null> {
+export async function lockJob(client: SqlClient, jobId: string): Promise<LockedJob | null> {
   const rows = await client.$queryRaw<LockedJob[]>`
     SELECT tenant_id AS "tenantId", status, phase, decision, abort_cause AS "abortCause", decided_at AS "decidedAt",
       start_at AS "startAt", ended_at AS "endedAt", epoch, write_number AS "writeNumber",
       waiting_for AS "waitingFor", approval_required AS "approvalRequired", approval_hash AS "approvalHash",
       approval_basis AS "approvalBasis", cap_slot_at AS "capSlotAt", clock_timestamp() AS now
-    FROM lethe_records.deletion_jobs WHERE job_id = ${jobId}::uuid ${lock}`;
+    FROM lethe_records.deletion_jobs WHERE job_id = ${jobId}::uuid FOR UPDATE`;
   return rows[0] ?? null;
 }
 
-/** Locks a service of a job, which is entered where it is new. */
-export async function lockService(client: Client, jobId: string, name: string): Promise<LockedService> {
-  const rows = await client.$queryRaw<LockedService[]>`
-    INSERT INTO lethe_records.deletion_job_services AS s (job_id, name) VALUES (${jobId}::uuid, ${name})
-    ON CONFLICT (job_id, name) DO UPDATE SET epoch = s.epoch
-    RETURNING state, epoch, stage_requested_at AS "stageRequestedAt", clock_timestamp() AS now`;
-  return only(rows);
+/** What stands of a job's decision; null where there is no such job. */
+export async function findDecision(
+  client: SqlClient,
+  jobId: string,
+): Promise<Pick<LockedJob, 'decision' | 'abortCause' | 'decidedAt'> | null> {
+  const rows = await client.$queryRaw<LockedJob[]>`
+    SELECT decision, abort_cause AS "abortCause", decided_at AS "decidedAt"
+    FROM lethe_records.deletion_jobs WHERE job_id = ${jobId}::uuid`;
+  return rows[0] ?? null;
+}
+
+/**
+ * Keeps an open job as it is, beside others who do, and locks one of its services, which is entered where it is new.
+ * Null where there is no such job; `service` is null where the job has ended.
+ */
+export async function lockService(
+  client: SqlClient,
+  jobId: string,
+  name: string,
+): Promise<{ readonly job: HeldJob; readonly service: LockedService | null } | null> {
+  interface Row extends HeldJob, Omit<LockedService, 'state'> {
+    readonly serviceState: LedgerState | null;
+  }
+  const [row] = await client.$queryRaw<Row[]>`
+    WITH job AS MATERIALIZED (
+      SELECT tenant_id, status, decision, ended_at FROM lethe_records.deletion_jobs
+      WHERE job_id = ${jobId}::uuid FOR SHARE
+    ), service AS (
+      INSERT INTO lethe_records.deletion_job_services AS s (job_id, name)
+      SELECT ${jobId}::uuid, ${name} FROM job WHERE job.ended_at IS NULL
+      ON CONFLICT (job_id, name) DO UPDATE SET epoch = s.epoch
+      RETURNING s.state, s.epoch, s.stage_requested_at, clock_timestamp() AS now
+    )
+    SELECT job.tenant_id AS "tenantId", job.status, job.decision, service.state AS "serviceState", service.epoch,
+      service.stage_requested_at AS "stageRequestedAt", service.now
+    FROM job LEFT JOIN service ON true`;
+  if (row === undefined) return null;
+  const { serviceState: state, epoch, stageRequestedAt, now, ...job } = row;
+  return { job, service: state === null ? null : { state, epoch, stageRequestedAt, now } };
+}
+
+/** Changes a job that `lockJob` has locked. */
+export async function updateJob(
+  client: SqlClient,
+  jobId: string,
+  assignments: readonly Prisma.Sql[],
+): Promise<void> {
+  await client.$executeRaw`
+    UPDATE lethe_records.deletion_jobs SET ${Prisma.join([...assignments])} WHERE job_id = ${jobId}::uuid`;
+}
+
+/** A value for a column of JSON; null is the column's null, not JSON's. */
+export function jsonOf(value: unknown): Prisma.Sql {
+  return Prisma.sql`${value === null ? null : JSON.stringify(value)}::jsonb`;
+}
+
+/** Changes a service of a job that `lockService` has locked. */
+export async function updateService(
+  client: SqlClient,
+  jobId: string,
+  name: string,
+  assignments: readonly Prisma.Sql[],
+): Promise<void> {
+  await client.$executeRaw`
+    UPDATE lethe_records.deletion_job_services SET ${Prisma.join([...assignments])}
+    WHERE job_id = ${jobId}::uuid AND name = ${name}`;
 }
 
 /** The compare-and-set: from no decision to this one, and never again. Null where one stood already. */
 export async function setDecision(
-  client: Client,
+  client: SqlClient,
   jobId: string,
   decision: Decision,
   cause: AbortCause | null,
@@ -98,12 +162,12 @@ export async function setDecision(
 }
 
 /** Who halts or resumes waits for every pivot that has begun. */
-export const lockHalt = (client: Client) => haltRow(client, Prisma.sql`FOR UPDATE`);
+export const lockHalt = (client: SqlClient) => haltRow(client, Prisma.sql`FOR UPDATE`);
 
 /** Pivots share it: none of them sees no halt while one is being written. */
-export const holdHalt = (client: Client) => haltRow(client, Prisma.sql`FOR SHARE`);
+export const holdHalt = (client: SqlClient) => haltRow(client, Prisma.sql`FOR SHARE`);
 
-async function haltRow(client: Client, lock: Prisma.Sql): Promise<LockedHalt> {
+async function haltRow(client: SqlClient, lock: Prisma.Sql): Promise<LockedHalt> {
   const rows = await client.$queryRaw<LockedHalt[]>`
     SELECT halted_at AS "haltedAt", halted_by AS "haltedBy", reason, clock_timestamp() AS now
     FROM lethe_records.deletion_halt WHERE id = 1 ${lock}`;
@@ -111,7 +175,7 @@ async function haltRow(client: Client, lock: Prisma.Sql): Promise<LockedHalt> {
 }
 
 /** The last lock of a transaction: who counts does so alone. Gives the database's clock. */
-export async function lockCap(client: Client): Promise<Date> {
+export async function lockCap(client: SqlClient): Promise<Date> {
   const rows = await client.$queryRaw<{ now: Date }[]>`
     SELECT clock_timestamp() AS now FROM lethe_records.deletion_cap WHERE id = 1 FOR UPDATE`;
   return only(rows).now;
@@ -128,7 +192,7 @@ export interface HeldBack {
   readonly now: Date;
 }
 
-export async function readHeldBack(client: Client, jobId: string): Promise<HeldBack | null> {
+export async function readHeldBack(client: SqlClient, jobId: string): Promise<HeldBack | null> {
   const rows = await client.$queryRaw<HeldBack[]>`
     SELECT j.decision, j.abort_cause AS "abortCause", j.decided_at AS "decidedAt", j.waiting_for AS "waitingFor",
       h.halted_at AS "haltedAt", clock_timestamp() AS now,
@@ -139,65 +203,11 @@ export async function readHeldBack(client: Client, jobId: string): Promise<HeldB
   return rows[0] ?? null;
 }
 
-export interface LockedChain {
-  readonly chain: string;
-  readonly length: bigint;
-  readonly hash: string;
-  readonly now: Date;
-}
-
-/** Locks the head of the chain that an event of this job or tenant belongs to. The last lock of a transaction. */
-export async function lockChain(
-  client: Client,
-  jobId: string | null,
-  tenantId: string | null,
-): Promise<LockedChain> {
-  const rows = await client.$queryRaw<LockedChain[]>`
-    SELECT chain, length, hash, now FROM lethe_records.lock_audit_chain(${jobId}::uuid, ${tenantId})`;
-  return only(rows);
-}
-
-/** The pseudonym of a user, made where there is none. */
-export async function pseudonymOf(client: Client, userId: string): Promise<string> {
-  const rows = await client.$queryRaw<{ pseudonym: string }[]>`
-    SELECT lethe_records.pseudonym_of(${userId}) AS pseudonym`;
-  return only(rows).pseudonym;
-}
-
-/** Null where nobody knows the user. */
-export async function forgetPerson(client: Client, userId: string): Promise<string | null> {
-  const rows = await client.$queryRaw<{ pseudonym: string | null }[]>`
-    SELECT lethe_records.forget_person(${userId}) AS pseudonym`;
-  return only(rows).pseudonym;
-}
-
-/** Marks every chain that has grown as signed, at the length that it has now, and gives these. */
-export async function markChainsSigned(
-  client: Client,
-): Promise<{ chain: string; length: bigint; hash: string }[]> {
-  return client.$queryRaw`
-    UPDATE lethe_records.audit_chains SET signed_length = length, signed_hash = hash
-    WHERE length > signed_length AND removed_at IS NULL RETURNING chain, length, hash`;
-}
-
-export interface RemovedRecords {
-  readonly jobs: bigint;
-  readonly events: bigint;
-  readonly certificates: bigint;
-}
-
-export async function removeOld(
-  client: Client,
-  before: Date,
-  certificatesBefore: Date | null,
-): Promise<RemovedRecords> {
-  const rows = await client.$queryRaw<RemovedRecords[]>`
-    SELECT jobs, events, certificates FROM lethe_records.remove_old_records(${before}, ${certificatesBefore})`;
-  return only(rows);
-}
-
 /** Locks a waiver for a change; null where there is none. */
-export async function lockWaiver(client: Client, waiverId: string): Promise<{ readonly now: Date } | null> {
+export async function lockWaiver(
+  client: SqlClient,
+  waiverId: string,
+): Promise<{ readonly now: Date } | null> {
   const rows = await client.$queryRaw<{ now: Date }[]>`
     SELECT clock_timestamp() AS now FROM lethe_records.service_waivers
     WHERE waiver_id = ${waiverId}::uuid FOR UPDATE`;
@@ -208,7 +218,7 @@ export async function lockWaiver(client: Client, waiverId: string): Promise<{ re
 export type ClaimedNotice = Omit<DueNotice, 'kind'> & { readonly kind: string };
 
 /** One copy for each receiver of what is told to nobody in particular: each is told at its own pace. */
-export function splitNotices(client: Client, first: string, others: readonly string[]): Promise<number> {
+export function splitNotices(client: SqlClient, first: string, others: readonly string[]): Promise<number> {
   return client.$executeRaw`
     WITH own AS (
       UPDATE lethe_records.notices SET receiver = ${first}
@@ -225,7 +235,7 @@ export function splitNotices(client: Client, first: string, others: readonly str
  * them meanwhile, and if whoever has them dies, they are due again after that.
  */
 export function claimNotices(
-  client: Client,
+  client: SqlClient,
   limit: number,
   leaseMs: number,
   receivers: readonly string[],
@@ -261,7 +271,8 @@ export async function tryAdvisoryLock(client: pg.Client, name: string): Promise<
   return rows[0]?.locked === true;
 }
 
-function only<T>(rows: readonly T[]): T {
+/** Of a statement that gives one row always. */
+export function only<T>(rows: readonly T[]): T {
   const [row] = rows;
   if (row === undefined) throw new Error('A row that was just written is not there.');
   return row;

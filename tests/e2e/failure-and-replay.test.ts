@@ -10,6 +10,7 @@ import { until } from '../support/conditions.js';
 import { Holds } from '../support/holds.js';
 import { faultsOfLogs, personalWords } from '../support/logs.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
+import { FEW_SERVICES } from '../support/world.js';
 
 const ROWS = 1_500;
 const LOCKED = 'notification.notifications';
@@ -29,6 +30,7 @@ describe('a deletion that fails', () => {
 
   beforeAll(async () => {
     platform = await startTestPlatform({
+      services: [...FEW_SERVICES, 'suppliers'],
       environment: { GIVE_UP_AFTER: '4s', LOCK_TIMEOUT: '1s', LOG_LEVEL: 'debug' },
     });
     callers = await createCallers(platform);

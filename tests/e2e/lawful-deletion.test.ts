@@ -19,6 +19,7 @@ import { type Answer, type Caller, type Callers, createCallers } from '../suppor
 import { until } from '../support/conditions.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 import { programFile } from '../support/programs.js';
+import { FEW_SERVICES } from '../support/world.js';
 import { unzip } from '../support/zip.js';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
@@ -41,6 +42,8 @@ let directory: string;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'lethe-lawful-'));
   platform = await startTestPlatform({
+    // What is lawful is the same with all of them; tests/e2e/deletion.test.ts has them.
+    services: [...FEW_SERVICES, 'suppliers'],
     environment: { REQUIRE_APPROVAL: 'true', RECONCILE_EVERY: '2s', EXPORT_DIR: directory },
   });
   callers = await createCallers(platform);

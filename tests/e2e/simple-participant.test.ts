@@ -1,4 +1,4 @@
-/** The whole platform with one participant more, which can only count and delete. */
+/** A platform with one participant more, which can only count and delete. */
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { totalRows } from '../../local/checksums.js';
@@ -11,6 +11,7 @@ import { type Callers, createCallers } from '../support/callers.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { type SimpleParticipant, startSimpleParticipant } from '../support/simple-participant/index.js';
+import { FEW_SERVICES } from '../support/world.js';
 
 const NAME = 'loyalty';
 const CARDS = 7;
@@ -41,6 +42,7 @@ describe('a participant that cannot bring rows back', () => {
     port = await freePort();
     loyalty = await start();
     platform = await startTestPlatform({
+      services: FEW_SERVICES,
       foreignServices: [loyalty.entry],
       environment: { GIVE_UP_AFTER: '3s', ATTENTION_RETRY_EVERY: '2s' },
     });
@@ -69,7 +71,7 @@ describe('a participant that cannot bring rows back', () => {
     expect(body).toMatchObject({ reversible: false, total_rows: leavingRows(tenant(0)) + CARDS });
     const parts: { name: string; role: string; preview: { reversible: boolean; total_rows: number } }[] =
       body.services;
-    expect(parts).toHaveLength(14);
+    expect(parts).toHaveLength(FEW_SERVICES.length + 1);
     const participants = parts.filter(({ role }) => role === 'participant');
     expect(participants.filter((one) => !one.preview.reversible).map(({ name }) => name)).toEqual([NAME]);
     expect(parts.find(({ name }) => name === NAME)?.preview.total_rows).toBe(CARDS);
