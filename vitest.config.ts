@@ -47,6 +47,7 @@ export default defineConfig({
           ...everyTest,
           name: 'platforms',
           include: ['tests/{e2e,chaos}/**/*.test.ts'],
+          isolate: false,
           // Each has a platform of processes, which is enough for a core or two.
           maxWorkers: Math.max(2, Math.ceil(cores / 3)),
           sequence: { groupOrder: 2 },
