@@ -36,21 +36,22 @@ export function agreementSteps(parts: Parts) {
     async checkService({ jobId, service }: OfService): Promise<CheckedService> {
       const job = await parts.openJob(jobId);
       return tryService(parts, job, service, async ({ client, call }) => {
-        const [preview, manifest] = await Promise.all([
-          call(
-            'preview',
-            { params: { tenant_id: job.tenant_id } },
-            { timeoutMs: settings.longestTransactionMs },
-          ),
-          manifestOf(() => call('manifest', { params: {} }, { timeoutMs: SHORT_CALL_MS })),
-        ]);
+        const preview = await call(
+          'preview',
+          { params: { tenant_id: job.tenant_id } },
+          { timeoutMs: settings.longestTransactionMs },
+        );
+        const manifest = preview.fence
+          ? null
+          : await manifestOf(() => call('manifest', { params: {} }, { timeoutMs: SHORT_CALL_MS }));
+        const fence = preview.fence ?? manifest?.fence;
         const { role } = client.service;
         const refusals = preview.findings.filter((finding) => finding.severity === 'refusal');
         await parts.tell(jobId, {
           name: service,
           role,
           reversible: role === 'participant' && preview.reversible && manifest?.reversible !== false,
-          ...(manifest && { fence: manifest.fence }),
+          ...(fence && { fence }),
           planHash: preview.plan_hash,
           rowsTotal: preview.total_rows,
           lastError: errorOf(refusals),

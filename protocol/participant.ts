@@ -62,11 +62,17 @@ export const finding = z.strictObject({
 });
 export type Finding = z.infer<typeof finding>;
 
+export const fenceKind = z.enum(['trigger', 'application', 'none']);
+export type FenceKind = z.infer<typeof fenceKind>;
+
 export const deletionPreview = z.strictObject({
   tenant_id: tenantId,
   service_name: serviceName,
   plan_hash: planHash,
   reversible: z.boolean().describe('Whether this service can bring the rows back until the pivot'),
+  fence: fenceKind
+    .optional()
+    .describe('As in the manifest, which the check asks for where the preview does not say it'),
   total_rows: rowCount.describe(
     'Rows that would go: the sum over the tables with the actions delete and retain',
   ),
@@ -239,9 +245,6 @@ export const tombstonesReleased = z.strictObject({
   released: rowCount.describe('Tombstones that were lifted now'),
 });
 export type TombstonesReleased = z.infer<typeof tombstonesReleased>;
-
-export const fenceKind = z.enum(['trigger', 'application', 'none']);
-export type FenceKind = z.infer<typeof fenceKind>;
 
 export const manifest = z.strictObject({
   service_name: serviceName,

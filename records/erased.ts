@@ -8,6 +8,7 @@ import { writeEvent } from './audit.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import type { Client, Database } from './database.js';
 import type { Prisma } from './generated/client.js';
+import { findErasedGate } from './requests-sql.js';
 import { lockGate } from './sql.js';
 import type { HashOf } from './stays-gone.js';
 import type { Actor } from './types.js';
@@ -66,7 +67,7 @@ export function erasedRecords(database: Database, hashOf: HashOf): ErasedRecords
 
     erasedTenant: (tenantId) =>
       database.read(async (client) => {
-        const gate = await erasedGate(client, tenantId, hashOf(tenantId));
+        const gate = await findErasedGate(client, tenantId, hashOf(tenantId));
         if (gate === null) return null;
         return markOf(gate, await rowsReturned(client, [gate.tenantId]));
       }),
@@ -79,7 +80,7 @@ export function erasedRecords(database: Database, hashOf: HashOf): ErasedRecords
         if (outcome === 'left_out') result.left_out.push(tenant.tenant);
         else result[outcome] += 1;
       }
-      await database.read((client) =>
+      await database.sqlTransaction((client) =>
         writeEvent(client, {
           jobId: null,
           tenantId: null,
@@ -101,25 +102,6 @@ const markColumns = {
   importedAt: true,
 } as const satisfies Prisma.TenantGateSelect;
 type Gate = Prisma.TenantGateGetPayload<{ select: typeof markColumns }>;
-
-/** The gate that says that this tenant is gone, by key or by hash; null where none does. */
-export async function erasedGate(
-  client: Client,
-  tenantId: string,
-  publicKey: string | null,
-): Promise<Gate | null> {
-  const gates = await client.tenantGate.findMany({
-    where: {
-      erasedAt: { not: null },
-      OR: [
-        { tenantId, keyHashed: false },
-        ...(publicKey === null ? [] : [{ tenantId: publicKey, keyHashed: true }]),
-      ],
-    },
-    select: markColumns,
-  });
-  return gates.find((gate) => !gate.keyHashed) ?? gates[0] ?? null;
-}
 
 async function importOne(
   client: Client,

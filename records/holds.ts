@@ -5,7 +5,9 @@ import { Problem } from '../protocol/problems.js';
 import { writeEvent } from './audit.js';
 import type { Client, Database } from './database.js';
 import type { GateRecords } from './gate-types.js';
+import { countHolds } from './requests-sql.js';
 import { lockGate } from './sql.js';
+import type { SqlClient } from './sql-client.js';
 
 interface HoldRow {
   readonly holdId: string;
@@ -89,8 +91,8 @@ export function holdRecords(database: Database): HoldRecords {
 }
 
 /** Throws `legal_hold`. Whoever opens a job calls it under the lock of the tenant's gate. */
-export async function refuseHeld(client: Client, tenantId: string): Promise<void> {
-  const holds = await client.legalHold.count({ where: { tenantId, liftedAt: null } });
+export async function refuseHeld(client: SqlClient, tenantId: string): Promise<void> {
+  const holds = await countHolds(client, tenantId);
   if (holds === 0) return;
   throw new Problem(
     'legal_hold',

@@ -35,9 +35,19 @@ const SELECT = Prisma.raw(`
       FROM lethe_records.job_approvals a WHERE a.job_id = j.job_id) AS approvals
   FROM lethe_records.deletion_jobs j`);
 
-/** Null where there is none. The same row as Prisma's, for a fifth of the time. */
+/** Null where there is none. The same row as Prisma's, for a fraction of the time. */
 export async function findJobRow(client: SqlClient, jobId: string): Promise<JobRow | null> {
-  const [row] = await client.$queryRaw<JobRow[]>`${SELECT} WHERE j.job_id = ${jobId}::uuid`;
+  return rowOf(await client.$queryRaw<JobRow[]>`${SELECT} WHERE j.job_id = ${jobId}::uuid`);
+}
+
+/** The tenant's open job, of which there is one at most. */
+export async function findOpenJobRow(client: SqlClient, tenantId: string): Promise<JobRow | null> {
+  return rowOf(
+    await client.$queryRaw<JobRow[]>`${SELECT} WHERE j.tenant_id = ${tenantId} AND j.ended_at IS NULL`,
+  );
+}
+
+function rowOf([row]: readonly JobRow[]): JobRow | null {
   if (row === undefined) return null;
   return {
     ...row,

@@ -3,9 +3,10 @@ import { validate as isUuid } from 'uuid';
 import type { JobStatus } from '../protocol/jobs.js';
 import { cursorAfter, placeOf } from './cursor.js';
 import type { Database } from './database.js';
-import { erasedGate } from './erased.js';
 import { Prisma } from './generated/client.js';
+import { findOpenJobRow } from './job-row.js';
 import { readJob } from './lookup.js';
+import { findErasedGate } from './requests-sql.js';
 import { sharedReads } from './shared-reads.js';
 import type { HashOf } from './stays-gone.js';
 import type { JobFilter, Records } from './types.js';
@@ -39,15 +40,12 @@ export function jobQueries(database: Database, hashOf: HashOf): JobQueries {
     },
 
     openJobOf: async (tenantId) => {
-      const where = { tenantId, endedAt: null };
-      const row = await database.read((client) =>
-        client.deletionJob.findFirst({ where, include: withServices }),
-      );
+      const row = await database.sqlRead((client) => findOpenJobRow(client, tenantId));
       return row === null ? null : viewOf(row);
     },
 
     isErased: async (tenantId) => {
-      const gate = await database.read((client) => erasedGate(client, tenantId, hashOf(tenantId)));
+      const gate = await database.sqlRead((client) => findErasedGate(client, tenantId, hashOf(tenantId)));
       return gate !== null;
     },
 

@@ -4,8 +4,9 @@ import type { JobView } from '../protocol/jobs.js';
 import { Problem } from '../protocol/problems.js';
 import { writeEvent } from './audit.js';
 import type { Client, Database } from './database.js';
-import { erasedGate, notErased } from './erased.js';
+import { notErased } from './erased.js';
 import { refuseHeld } from './holds.js';
+import { findErasedGate } from './requests-sql.js';
 import { noteReapplied } from './returned-rows.js';
 import { lockGate } from './sql.js';
 import type { HashOf } from './stays-gone.js';
@@ -36,7 +37,7 @@ export function reapplyRecords(database: Database, hashOf: HashOf): ReapplyRecor
       database.transaction(async (client) => {
         const { tenantId, actor, services } = request;
         const { now } = await lockGate(client, tenantId);
-        const gate = await erasedGate(client, tenantId, hashOf(tenantId));
+        const gate = await findErasedGate(client, tenantId, hashOf(tenantId));
         if (gate?.erasedAt == null || gate.erasedBy === null) throw notErased();
         await refuseHeld(client, tenantId);
         await refuseRelease(client, tenantId);

@@ -4,9 +4,10 @@ import { type ReleaseView, releaseView } from '../protocol/erased.js';
 import { Problem } from '../protocol/problems.js';
 import { SAGA, writeEvent } from './audit.js';
 import type { Client, Database } from './database.js';
-import { erasedGate, notErased } from './erased.js';
+import { notErased } from './erased.js';
 import type { TombstoneRelease } from './generated/client.js';
 import { refuseHeld } from './holds.js';
+import { findErasedGate } from './requests-sql.js';
 import { lockGate } from './sql.js';
 import type { HashOf } from './stays-gone.js';
 import type { Actor } from './types.js';
@@ -37,7 +38,7 @@ export function releaseRecords(database: Database, hashOf: HashOf): ReleaseRecor
     requestRelease: (tenantId, reason, actor) =>
       database.transaction(async (client) => {
         const { now } = await lockGate(client, tenantId);
-        const gate = await erasedGate(client, tenantId, hashOf(tenantId));
+        const gate = await findErasedGate(client, tenantId, hashOf(tenantId));
         if (gate?.erasedAt == null || gate.erasedBy === null) throw notErased();
         await refuseHeld(client, tenantId);
         await refuseOpenJob(client, tenantId);

@@ -1,17 +1,19 @@
 /** What people ask of a job: to open one, to move its date, to try again. */
 import { v7 as uuidv7 } from 'uuid';
-import { hasEnded, type JobPhase, waitingFor } from '../protocol/jobs.js';
+import { hasEnded, type JobPhase, type JobView, waitingFor } from '../protocol/jobs.js';
 import { Problem } from '../protocol/problems.js';
 import { writeEvent } from './audit.js';
-import type { Client, Database } from './database.js';
-import { erasedGate } from './erased.js';
+import type { Database } from './database.js';
 import { refuseHeld } from './holds.js';
+import { findOpenJobRow } from './job-row.js';
 import { lockedJob, readJob } from './lookup.js';
 import { isSameRequest, optionsOf } from './options.js';
+import { findErasedGate, insertJob } from './requests-sql.js';
 import { type LockedJob, lockGate } from './sql.js';
+import type { SqlClient } from './sql-client.js';
 import type { HashOf } from './stays-gone.js';
 import type { OpenJobRequest, Records } from './types.js';
-import { type JobRow, viewOf, withServices } from './view.js';
+import { type JobRow, viewOf } from './view.js';
 
 /** A job in one of these has not begun, or waits for its date. */
 const BEFORE_THE_CHECK: readonly JobPhase[] = ['open', 'date'];
@@ -22,23 +24,20 @@ export function requestRecords(
 ): Pick<Records, 'openJob' | 'reschedule' | 'requestReplay'> {
   return {
     openJob: (request) =>
-      database.transaction(async (client) => {
+      database.sqlTransaction(async (client) => {
         const { tenantId } = request;
         // From here on nobody opens, decides or completes another job of this tenant.
         const gate = await lockGate(client, tenantId);
         const hash = hashOf(tenantId);
         if (
           gate.erasedAt !== null ||
-          (hash !== null && (await erasedGate(client, tenantId, hash)) !== null)
+          (hash !== null && (await findErasedGate(client, tenantId, hash)) !== null)
         ) {
           throw new Problem('already_erased', 'This tenant has been erased; nothing is left to delete.');
         }
         await refuseHeld(client, tenantId);
-        const open = await client.deletionJob.findFirst({
-          where: { tenantId, endedAt: null },
-          include: withServices,
-        });
-        if (open === null) return { job: viewOf(await insertJob(client, request, gate.now)), created: true };
+        const open = await findOpenJobRow(client, tenantId);
+        if (open === null) return { job: await openNew(client, request, gate.now), created: true };
         if (!isSameRequest(open.options, optionsOf(request))) throw otherOpen(open);
         await writeEvent(client, {
           jobId: open.jobId,
@@ -103,29 +102,25 @@ export function requestRecords(
   };
 }
 
-async function insertJob(client: Client, request: OpenJobRequest, now: Date): Promise<JobRow> {
+async function openNew(client: SqlClient, request: OpenJobRequest, now: Date): Promise<JobView> {
   const { tenantId, actor, options, restoreWindowMs, readers, replayOf } = request;
   const { approvalRequired = options.require_approval ?? false } = request;
   const jobId = uuidv7();
-  await client.deletionJob.create({
-    data: {
-      jobId,
-      tenantId,
-      options: optionsOf(request),
-      reason: options.reason ?? null,
-      restoreWindowMs,
-      previewHash: options.preview_hash ?? null,
-      requestedBy: actor.id,
-      requestedAt: now,
-      startAt: options.start_at === undefined ? null : new Date(options.start_at),
-      dueAt: options.due_at === undefined ? null : new Date(options.due_at),
-      replayOf: replayOf ?? null,
-      approvalRequired,
-      readers: { createMany: { data: [...new Set(readers)].map((userId) => ({ userId })) } },
-    },
-    select: { jobId: true },
+  await insertJob(client, {
+    jobId,
+    tenantId,
+    options: optionsOf(request),
+    reason: options.reason ?? null,
+    restoreWindowMs,
+    previewHash: options.preview_hash ?? null,
+    requestedBy: actor.id,
+    requestedAt: now,
+    startAt: options.start_at === undefined ? null : new Date(options.start_at),
+    dueAt: options.due_at === undefined ? null : new Date(options.due_at),
+    replayOf: replayOf ?? null,
+    approvalRequired,
+    readers,
   });
-  await client.tenantGate.update({ where: { tenantId }, data: { latestJobId: jobId } });
   await writeEvent(client, {
     jobId,
     tenantId,
@@ -133,7 +128,7 @@ async function insertJob(client: Client, request: OpenJobRequest, now: Date): Pr
     action: 'deletion requested',
     details: { replay_of: replayOf ?? null, restore_window_ms: restoreWindowMs },
   });
-  return client.deletionJob.findUniqueOrThrow({ where: { jobId }, include: withServices });
+  return readJob(client, jobId);
 }
 
 function otherOpen(open: JobRow): Problem {

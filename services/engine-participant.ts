@@ -31,7 +31,8 @@ export function engineParticipant(options: EngineParticipantOptions): Participan
   return {
     name,
     calls: {
-      preview: async ({ params }) => wirePreview(name, params, await engine.preview(params.tenant_id)),
+      preview: async ({ params }) =>
+        wirePreview({ name, fence }, params, await engine.preview(params.tenant_id)),
       advance: async ({ params, body, claims }) => {
         if (body.target === 'staged' && body.plan_hash === undefined) {
           throw new Problem('validation_failed', 'To stage, the hash of the plan that was shown is needed.', {
@@ -133,15 +134,16 @@ interface Named {
 }
 
 function wirePreview(
-  service: string,
+  { name, fence }: Pick<EngineParticipantOptions, 'name' | 'fence'>,
   { tenant_id }: Pick<Named, 'tenant_id'>,
   preview: Preview,
 ): DeletionPreview {
   return {
     tenant_id,
-    service_name: service,
+    service_name: name,
     plan_hash: preview.planHash,
     reversible: true,
+    fence,
     total_rows: preview.totalRows,
     tables: preview.tables.map((one) => ({ ...wireTerms(one), rows: one.rows })),
     findings: [...preview.findings],

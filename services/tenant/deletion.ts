@@ -26,6 +26,8 @@ import { checkTenantId } from './tenants.js';
 
 export const TENANTS = 'tenant.tenants';
 export const MEMBERS = 'tenant.tenant_members';
+/** What keeps late rows of a tenant out who is gone. */
+export const FENCE = 'trigger';
 
 const PLAN = [
   { table: MEMBERS, action: 'delete', owned_by: 'tenant.tenant_members.tenant_id' },
@@ -104,6 +106,7 @@ export async function preview(
     service_name: service,
     plan_hash: planHash(policy),
     reversible: false,
+    fence: FENCE,
     total_rows: sumOf(rows),
     tables: planOf(policy).map((planned) => ({ ...planned, rows: (rows as Counts)[planned.table] ?? 0 })),
     findings: [...found, ...orphans.findings],

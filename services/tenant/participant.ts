@@ -72,7 +72,7 @@ export function tenantParticipant({
           service_name: name,
           protocol_version: PROTOCOL_VERSION,
           reversible: false,
-          fence: 'trigger',
+          fence: deletion.FENCE,
           plan_hash: deletion.planHash(policy),
           tables: [...deletion.planOf(policy)],
           unaccepted_tables: [],
