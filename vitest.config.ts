@@ -7,6 +7,8 @@ export const everyTest = {
   pool: 'forks' as const,
   // A process that lives for minutes has no use for WebAssembly that is compiled twice, the second time thoroughly.
   execArgv: ['--liftoff-only'],
+  // Files of a group share processes, what these have imported, and what they have compiled.
+  isolate: false,
   testTimeout: 180_000,
   hookTimeout: 240_000,
   teardownTimeout: 60_000,
@@ -25,8 +27,6 @@ export default defineConfig({
           ...everyTest,
           name: 'unit',
           include: ['tests/unit/**/*.test.ts'],
-          // Files share a process, what it has imported, and what it has compiled.
-          isolate: false,
           maxWorkers: cores,
           sequence: { groupOrder: 0 },
         },
@@ -36,7 +36,6 @@ export default defineConfig({
           ...everyTest,
           name: 'integration',
           include: ['tests/{integration,replay}/**/*.test.ts'],
-          isolate: false,
           // Most wait for PostgreSQL and Temporal, which want their share of the cores too.
           maxWorkers: Math.max(3, Math.ceil(cores / 2)),
           sequence: { groupOrder: 1 },
@@ -47,7 +46,6 @@ export default defineConfig({
           ...everyTest,
           name: 'platforms',
           include: ['tests/{e2e,chaos}/**/*.test.ts'],
-          isolate: false,
           // Each has a platform of processes, which is enough for a core or two.
           maxWorkers: Math.max(2, Math.ceil(cores / 3)),
           sequence: { groupOrder: 2 },
