@@ -46,9 +46,10 @@ export function createDeletions(
     const restoreWindowMs = restoreWindowOf(options, settings.restoreWindowMs);
     const needsApproval = approvalRequired(options, settings.requireApproval);
     publicKeyOf(tenantId);
-    if (await records.isErased(tenantId)) throw erased();
+    const [gone, openJob] = await Promise.all([records.isErased(tenantId), records.openJobOf(tenantId)]);
+    if (gone) throw erased();
     // While a job is open the rows may be staged and the tenant's entry gone: only the record can answer then.
-    const readers = (await records.openJobOf(tenantId))
+    const readers = openJob
       ? []
       : await look(tenantId, options, asker, settings.requireNameConfirmation && replayOf === undefined);
     const { job } = await records.openJob({

@@ -1,6 +1,11 @@
 /** The Temporal runs of jobs: started, woken, cancelled. What Temporal misses while it is away, the reconciler makes up for. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, type ConnectionLike, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  Client,
+  type ConnectionLike,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
 import { RELEASE_TYPE, type ReleaseInput, releaseWorkflowIdOf } from '../protocol/housekeeping.js';
 import type { JobView } from '../protocol/jobs.js';
@@ -67,26 +72,30 @@ export function createRuns(options: RunsOptions): JobRuns {
   async function start(job: JobView): Promise<unknown> {
     const publicKey = publicKeyOf(job.tenant_id);
     const input: DeleteTenantInput = { job_id: job.job_id };
-    const { workflowId, firstExecutionRunId } = await within(CALL_MS, () =>
-      client.workflow.start(WORKFLOW_TYPE, {
-        workflowId: workflowIdOf(publicKey),
-        taskQueue,
-        args: [input],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-        memo: { [MEMO_JOB_ID]: job.job_id },
-        typedSearchAttributes: new TypedSearchAttributes([
-          { key: TENANT_ID, value: publicKey },
-          { key: DELETION_STATUS, value: job.status },
-        ]),
-        staticSummary: `Deletion job ${job.job_id}`,
-        staticDetails:
-          'The job in the records decides; see `lethe jobs show`. Cancel is safe, and so are reset and terminate.',
-      }),
-    );
-    const run = await within(CALL_MS, () =>
-      client.workflow.getHandle(workflowId, firstExecutionRunId).describe(),
-    );
+    try {
+      await within(CALL_MS, () =>
+        client.workflow.start(WORKFLOW_TYPE, {
+          workflowId: workflowIdOf(publicKey),
+          taskQueue,
+          args: [input],
+          // Whose run there is instead is asked only where there is one.
+          workflowIdConflictPolicy: 'FAIL',
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+          memo: { [MEMO_JOB_ID]: job.job_id },
+          typedSearchAttributes: new TypedSearchAttributes([
+            { key: TENANT_ID, value: publicKey },
+            { key: DELETION_STATUS, value: job.status },
+          ]),
+          staticSummary: `Deletion job ${job.job_id}`,
+          staticDetails:
+            'The job in the records decides; see `lethe jobs show`. Cancel is safe, and so are reset and terminate.',
+        }),
+      );
+      return job.job_id;
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
+    const run = await within(CALL_MS, () => client.workflow.getHandle(idOf(job)).describe());
     return run.memo?.[MEMO_JOB_ID];
   }
 
