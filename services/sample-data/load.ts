@@ -107,7 +107,7 @@ async function loadTenant(
       const count = await copyRows(client, table.name, Object.keys(table.columns), rowsOf(table, tenant));
       if (table.counted !== false) loaded.set(table.name, count);
     }
-    for (const statement of sample.finish ?? []) await client.query(statement, [tenant.id]);
+    if (sample.finish) await finish(client, sample, tenant.id, loaded);
     await client.query('COMMIT');
     return loaded;
   } catch (error) {
@@ -118,6 +118,21 @@ async function loadTenant(
       { cause: error },
     );
   }
+}
+
+/** Joins that are planned without statistics loop over each row for each row. Fewer rows do not mind. */
+const MANY_ROWS = 20_000;
+
+async function finish(
+  client: pg.Client,
+  sample: ServiceSample,
+  tenantId: string,
+  loaded: ReadonlyMap<string, number>,
+): Promise<void> {
+  for (const [table, rows] of loaded) {
+    if (rows >= MANY_ROWS) await client.query(`ANALYZE ${quotedTable(table)}`);
+  }
+  for (const statement of sample.finish ?? []) await client.query(statement, [tenantId]);
 }
 
 function* rowsOf(table: SampleTable, tenant: SampleTenant): Generator<readonly Cell[]> {
