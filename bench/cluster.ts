@@ -22,17 +22,20 @@ export interface Cluster {
 export async function startCluster(report: Progress): Promise<Cluster> {
   const directory = mkdtempSync(join(tmpdir(), 'lethe-bench-'));
   const supervisor = new Supervisor({ directory, keepRunning: false, report });
+  const removals = [directory];
   const stop = async () => {
     await supervisor.stop();
-    rmSync(directory, { recursive: true, force: true });
+    for (const path of removals) rmSync(path, { recursive: true, force: true });
   };
   try {
-    const { url, spec } = await preparePostgres({
+    const { url, dataDirectory, spec } = await preparePostgres({
       directory: join(directory, 'postgres'),
       port: await freePort(),
       durable: true,
       report,
     });
+    // Where PostgreSQL's own account has to reach it, it lies elsewhere.
+    removals.push(dataDirectory);
     const settings = { autovacuum: 'off', max_wal_size: '8GB', checkpoint_timeout: '30min' };
     const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     await supervisor.start({ ...spec, args: [...spec.args, ...args] });
