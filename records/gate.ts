@@ -11,6 +11,7 @@ import { standingOf } from './decided.js';
 import type { GateRecords, GateRules, GateStep } from './gate-types.js';
 import { waitsForApproval, waitsForHolds, waitsForResume } from './gate-waits.js';
 import { lockGateAndJob, unknownJob } from './lookup.js';
+import { countHolds } from './requests-sql.js';
 import { sharedReads } from './shared-reads.js';
 import { holdHalt, type LockedJob, readHeldBack } from './sql.js';
 
@@ -54,7 +55,7 @@ export async function obstacleOf(
   const { haltedAt, now } = await holdHalt(client);
   const moment = { now, kept: job.waitingFor };
   if (haltedAt) return waitsForResume(moment, haltedAt);
-  const holds = await client.legalHold.count({ where: { tenantId: job.tenantId, liftedAt: null } });
+  const holds = await countHolds(client, job.tenantId);
   if (holds > 0) return waitsForHolds(moment, holds);
   if (step === 'stage') return null;
   if (job.approvalRequired) {

@@ -6,12 +6,14 @@ import { writeEvent } from './audit.js';
 import type { Client, Database } from './database.js';
 import { notErased } from './erased.js';
 import { refuseHeld } from './holds.js';
+import { findOpenJobRow } from './job-row.js';
+import { readJob } from './lookup.js';
 import { findErasedGate } from './requests-sql.js';
 import { noteReapplied } from './returned-rows.js';
 import { lockGate } from './sql.js';
 import type { HashOf } from './stays-gone.js';
 import type { Actor } from './types.js';
-import { viewOf, withServices } from './view.js';
+import { viewOf } from './view.js';
 
 export interface ReapplyRequest {
   readonly tenantId: string;
@@ -41,10 +43,7 @@ export function reapplyRecords(database: Database, hashOf: HashOf): ReapplyRecor
         if (gate?.erasedAt == null || gate.erasedBy === null) throw notErased();
         await refuseHeld(client, tenantId);
         await refuseRelease(client, tenantId);
-        const open = await client.deletionJob.findFirst({
-          where: { tenantId, endedAt: null },
-          include: withServices,
-        });
+        const open = await findOpenJobRow(client, tenantId);
         if (open !== null) {
           if (open.reapplies !== null) return { job: viewOf(open), created: false };
           throw new Problem('job_open', 'A deletion of this tenant is open. Wait for its end.', {
@@ -80,8 +79,7 @@ export function reapplyRecords(database: Database, hashOf: HashOf): ReapplyRecor
           action: 'erasure again requested',
           details: { reapplies: gate.erasedBy, services: scope.join(', '), imported },
         });
-        const job = await client.deletionJob.findUniqueOrThrow({ where: { jobId }, include: withServices });
-        return { job: viewOf(job), created: true };
+        return { job: await readJob(client, jobId), created: true };
       }),
   };
 }

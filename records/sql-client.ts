@@ -1,6 +1,6 @@
 /**
  * Statements that go past Prisma, on the same connections: each step of a saga takes some, and Prisma's part in one
- * costs several times what PostgreSQL's does.
+ * costs more than the driver's.
  */
 import pg from 'pg';
 import { Prisma } from './generated/client.js';

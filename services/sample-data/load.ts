@@ -107,7 +107,7 @@ async function loadTenant(
       const count = await copyRows(client, table.name, Object.keys(table.columns), rowsOf(table, tenant));
       if (table.counted !== false) loaded.set(table.name, count);
     }
-    if (sample.finish) await finish(client, sample, tenant.id, loaded);
+    if (sample.finish) await finish(client, sample.finish, tenant.id, loaded);
     await client.query('COMMIT');
     return loaded;
   } catch (error) {
@@ -125,14 +125,14 @@ const MANY_ROWS = 20_000;
 
 async function finish(
   client: pg.Client,
-  sample: ServiceSample,
+  statements: readonly string[],
   tenantId: string,
   loaded: ReadonlyMap<string, number>,
 ): Promise<void> {
   for (const [table, rows] of loaded) {
     if (rows >= MANY_ROWS) await client.query(`ANALYZE ${quotedTable(table)}`);
   }
-  for (const statement of sample.finish ?? []) await client.query(statement, [tenantId]);
+  for (const statement of statements) await client.query(statement, [tenantId]);
 }
 
 function* rowsOf(table: SampleTable, tenant: SampleTenant): Generator<readonly Cell[]> {
