@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import SpreadPlatforms from './tests/support/sequencer.js';
 
 /** What holds for every test. */
 export const everyTest = {
@@ -20,7 +21,8 @@ export default defineConfig({
   test: {
     globalSetup: ['tests/support/global-setup.ts'],
     reporters: ['default'],
-    // One after the other. Which files run beside each other depends on what they wait for.
+    sequence: { sequencer: SpreadPlatforms },
+    // One after the other.
     projects: [
       {
         test: {
@@ -35,20 +37,10 @@ export default defineConfig({
         test: {
           ...everyTest,
           name: 'integration',
-          include: ['tests/{integration,replay}/**/*.test.ts'],
-          // Most wait for PostgreSQL and Temporal, which want their share of the cores too.
+          include: ['tests/{integration,replay,e2e,chaos}/**/*.test.ts'],
+          // Most wait for PostgreSQL, Temporal and processes, which want their share of the cores too.
           maxWorkers: Math.max(3, Math.ceil(cores / 2)),
           sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        test: {
-          ...everyTest,
-          name: 'platforms',
-          include: ['tests/{e2e,chaos}/**/*.test.ts'],
-          // Each has a platform of processes, which is enough for a core or two.
-          maxWorkers: Math.max(2, Math.ceil(cores / 3)),
-          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -1,8 +1,10 @@
 /** A workflow with no work: the activities of a deletion's run, by name and in its groups, that do nothing. */
-import { proxyActivities } from '@temporalio/workflow';
+import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 
 /** What one workflow task of the deletion's run scheduled. */
 export interface Group {
+  /** Within the task, before the others. */
+  readonly inPlace: number;
   readonly records: number;
   readonly services: number;
 }
@@ -20,6 +22,7 @@ export interface BareActivities {
 
 const retry = { initialInterval: 200, backoffCoefficient: 2, maximumInterval: 10_000 };
 const records = proxyActivities<Pick<BareActivities, 'record'>>({ startToCloseTimeout: 15_000, retry });
+const inPlace = proxyLocalActivities<Pick<BareActivities, 'record'>>({ startToCloseTimeout: 2_000 });
 const services = proxyActivities<Pick<BareActivities, 'service'>>({
   startToCloseTimeout: '24h',
   heartbeatTimeout: 15_000,
@@ -29,6 +32,7 @@ const services = proxyActivities<Pick<BareActivities, 'service'>>({
 
 export async function bareWorkflow(groups: readonly Group[]): Promise<void> {
   for (const group of groups) {
+    for (let done = 0; done < group.inPlace; done++) await inPlace.record();
     await Promise.all([
       ...Array.from({ length: group.records }, () => records.record()),
       ...Array.from({ length: group.services }, (_, number) =>

@@ -73,12 +73,20 @@ export async function measureBare(
 /** As the tenant's run had them: what one workflow task scheduled is one group. */
 async function groupsOf(client: Client, tenantId: string): Promise<Group[]> {
   const history = await client.workflow.getHandle(workflowIdOf(tenantId)).fetchHistory();
-  const groups = new Map<string, { records: number; services: number }>();
-  for (const { activityTaskScheduledEventAttributes: scheduled } of history.events ?? []) {
+  const groups = new Map<string, { -readonly [K in keyof Group]: Group[K] }>();
+  const groupOf = (task: unknown) => {
+    const group = groups.get(String(task)) ?? { inPlace: 0, records: 0, services: 0 };
+    groups.set(String(task), group);
+    return group;
+  };
+  for (const {
+    activityTaskScheduledEventAttributes: scheduled,
+    markerRecordedEventAttributes: marker,
+  } of history.events ?? []) {
+    if (marker?.markerName === 'core_local_activity')
+      groupOf(marker.workflowTaskCompletedEventId).inPlace += 1;
     if (!scheduled) continue;
-    const task = String(scheduled.workflowTaskCompletedEventId);
-    const group = groups.get(task) ?? { records: 0, services: 0 };
-    groups.set(task, group);
+    const group = groupOf(scheduled.workflowTaskCompletedEventId);
     if (AT_SERVICE.test(scheduled.activityType?.name ?? '')) group.services += 1;
     else group.records += 1;
   }

@@ -2,8 +2,10 @@
  * Applies the migrations of every owner of tables, each with a history of its own, by Prisma's own schema engine:
  * what `prisma migrate deploy` does, without the engine's download.
  */
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
 import { openSchemaEngine } from './migrate-engine.js';
 
@@ -81,7 +83,9 @@ export async function migrate(options: MigrateOptions): Promise<MigratedOwner[]>
     const results: MigratedOwner[] = [];
     for (const owner of owners) {
       await client.query(`CREATE SCHEMA IF NOT EXISTS ${pg.escapeIdentifier(owner.schema)}`);
-      const result = { owner: owner.name, applied: await migrateOwner(owner, options.databaseUrl) };
+      const current = await isCurrent(client, owner);
+      const applied = current ? [] : await migrateOwner(owner, options.databaseUrl);
+      const result = { owner: owner.name, applied };
       results.push(result);
       options.onProgress?.(result);
     }
@@ -127,6 +131,31 @@ async function migrateOwner(owner: MigrationOwner, databaseUrl: string): Promise
   } finally {
     await close();
   }
+}
+
+/**
+ * Whether the history says that each migration was applied as its file is now, and nothing else: then the engine, which
+ * takes its time to start, has nothing to find. Whatever is not so, it looks into.
+ */
+async function isCurrent(client: pg.Client, owner: MigrationOwner): Promise<boolean> {
+  const history = `${pg.escapeIdentifier(owner.schema)}._prisma_migrations`;
+  const { rows: found } = await client.query<{ exists: boolean }>(
+    'SELECT to_regclass($1) IS NOT NULL AS exists',
+    [history],
+  );
+  if (found[0]?.exists !== true) return false;
+  const { rows } = await client.query<{ migration: string }>(
+    `SELECT migration_name || CASE WHEN finished_at IS NULL THEN '' ELSE ' ' || checksum END AS migration
+       FROM ${history} WHERE rolled_back_at IS NULL ORDER BY migration_name COLLATE "C"`,
+  );
+  const files = migrationsOf(owner).migrationDirectories.map(({ path, migrationFile }) => {
+    const checksum = createHash('sha256').update(migrationFile.content.value).digest('hex');
+    return `${path} ${checksum}`;
+  });
+  return isDeepStrictEqual(
+    rows.map(({ migration }) => migration),
+    files,
+  );
 }
 
 function edited(owner: MigrationOwner, names: readonly string[]): Error {

@@ -14,6 +14,7 @@ import type { DecisionState, Fault, JobState, LeftOut } from '../activities/type
 import type { AbortCause, JobPhase, JobStatus, WaitingFor } from '../protocol/jobs.js';
 import { type DeleteTenantInput, QUERY_STATUS, UPDATE_WAKE, type WakeUpdate } from '../protocol/workflow.js';
 import { DecisionStands, faultIn, meaningOf } from './errors.js';
+import { readJob, show } from './in-place.js';
 import { records } from './proxies.js';
 import { showFailedServices, showStatus } from './search-attributes.js';
 import { describeFaults, renderDetails, type SagaView } from './state.js';
@@ -107,7 +108,7 @@ export class Saga {
   }
 
   async read(): Promise<JobState> {
-    return this.learn(await records.readJob({ jobId: this.jobId }));
+    return this.learn(await readJob({ jobId: this.jobId }));
   }
 
   learn(job: JobState): JobState {
@@ -133,10 +134,7 @@ export class Saga {
     this.see({ status, phase, waiting_for, attention });
     const input = { jobId: this.jobId, number: this.nextNumber(), patch: shown };
     if (shown.phase !== undefined) this.phaseNumber = input.number;
-    const options = { summary: `${status}, ${phase}` };
-    CancellationScope.nonCancellable(() => records.show.executeWithOptions(options, [input])).catch(
-      () => undefined,
-    );
+    CancellationScope.nonCancellable(() => show(input, `${status}, ${phase}`)).catch(() => undefined);
   }
 
   see(changed: Partial<SagaView>): void {

@@ -12,7 +12,8 @@ const directory = join(import.meta.dirname, 'histories');
 // The SDK's own historyFromJSON meets another copy of protobufjs than the one it was made for, and throws.
 const { History } = temporal.api.history.v1;
 
-const names = readdirSync(directory)
+// With those of releases before, in folders of their own: their runs may still wait.
+const names = readdirSync(directory, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.json'))
   .map((file) => file.replace(/\.json$/, ''));
 

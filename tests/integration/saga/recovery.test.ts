@@ -27,11 +27,15 @@ async function taskEnds(job: JobView, runId: string): Promise<number[]> {
 }
 
 /** Ends of tasks that had something done, which a run that is reset to there has to have done again. */
-async function tasksThatSchedule(job: JobView, runId: string): Promise<Set<number>> {
+async function tasksThatWrite(job: JobView, runId: string): Promise<Set<number>> {
   const { events } = await handleOf(job, runId).fetchHistory();
   return new Set(
-    (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
-      scheduled ? [Number(scheduled.workflowTaskCompletedEventId)] : [],
+    (events ?? []).flatMap(
+      ({ activityTaskScheduledEventAttributes, markerRecordedEventAttributes: marker }) => {
+        const local = marker?.markerName === 'core_local_activity' ? marker : null;
+        const called = activityTaskScheduledEventAttributes ?? local;
+        return called ? [Number(called.workflowTaskCompletedEventId)] : [];
+      },
     ),
   );
 }
@@ -123,6 +127,31 @@ describe('a terminated run', () => {
   });
 });
 
+describe('a record that does not answer', () => {
+  it('is asked by an activity, which Temporal shows, until it does', async () => {
+    const tenantId = saga.tenant();
+    const locker = await saga.pool.connect();
+    await locker.query('BEGIN; LOCK TABLE lethe_records.deletion_job_runs IN ACCESS EXCLUSIVE MODE');
+    let job: JobView;
+    try {
+      job = await saga.request(tenantId);
+      const pending = await until(
+        async () => {
+          const pending = (await saga.describe(job)).raw.pendingActivities ?? [];
+          return pending.length > 0 && pending.map((one) => one.activityType?.name);
+        },
+        { what: 'an activity' },
+      );
+      expect(pending).toEqual(['readJob']);
+    } finally {
+      await locker.query('ROLLBACK');
+      locker.release();
+    }
+    expect(await saga.untilEnded(job)).toMatchObject({ status: 'completed' });
+    saga.expectGone(tenantId);
+  });
+});
+
 describe('a run that is reset', () => {
   it('goes on from every earlier task while everything is staged', async () => {
     const tenantId = saga.tenant();
@@ -131,9 +160,9 @@ describe('a run that is reset', () => {
     const { runId } = await saga.describe(job);
     await until(() => isIdle(job, runId), { what: 'the run to do nothing but wait' });
     const ends = await taskEnds(job, runId);
-    expect(ends.length).toBeGreaterThan(5);
-    const writes = await tasksThatSchedule(job, runId);
-    expect(writes.size).toBeGreaterThan(5);
+    expect(ends.length).toBeGreaterThan(3);
+    const writes = await tasksThatWrite(job, runId);
+    expect(writes.size).toBeGreaterThan(3);
     for (const end of ends) {
       const before = await epochOf(job);
       const next = await reset(job, runId, end);
