@@ -80,6 +80,8 @@ export interface Platform {
   readonly recordsDatabaseUrl: string;
   readonly services: readonly PlatformService[];
   readonly files: PlatformFiles;
+  /** Where the compiled programs are: see `programIn`. */
+  readonly programs: string;
   /** In the order of their start. */
   readonly processes: readonly ManagedProcess[];
   /** The process of that name: `postgres`, `temporal`, `services`, `service-<name>`, `worker`, `api`. */
@@ -174,6 +176,7 @@ async function bringUp(
       ...foreign,
     ],
     files,
+    programs,
     processes: supervisor.processes,
     process: (name) => {
       const found = supervisor.processes.find((one) => one.name === name);

@@ -153,17 +153,17 @@ class ChunkWork {
     const { session, plan, row } = this.options;
     const before = plan.units.slice(0, task.unit);
     const oids = before.flatMap(({ tableOids }) => tableOids);
-    await this.work.moveUnits(before.keys(), await tablesWithRows(session, plan, row.tenantId, oids, 'none'));
+    await this.work.moveUnits(before.keys(), await tablesWithRows(session, plan, row.tenantId, oids));
     for (const one of referenceWork(plan)) {
       if (!unit.tableOids.includes(one.reference.key.parentOid)) continue;
       const from = `${one.from} WHERE ${one.condition}`;
-      const [any] = await existing(session, [from], row.tenantId, 'none');
+      const [any] = await existing(session, [from], row.tenantId);
       if (any) await this.work.saveReferences(one, true);
     }
     // Tables of a cycle have no order: there, rows that others refer to are left where they are.
     if (unit.reason !== 'acting_keys') return;
     const siblings = unit.tableOids.slice(0, unit.tableOids.indexOf(table.oid));
-    const found = await tablesWithRows(session, plan, row.tenantId, siblings, 'none');
+    const found = await tablesWithRows(session, plan, row.tenantId, siblings);
     for (const sibling of tablesOf(plan, { tableOids: siblings.filter((oid) => found.has(oid)) })) {
       if (this.options.mode === 'archive')
         await this.work.prepareArchives({ tableOids: [sibling.oid] }, task.unit);
@@ -214,7 +214,7 @@ class ChunkWork {
       this.goTo(next, 1);
       return false;
     }
-    const left = (await tablesWithRows(session, plan, row.tenantId, unit.tableOids, 'none')).size > 0;
+    const left = (await tablesWithRows(session, plan, row.tenantId, unit.tableOids)).size > 0;
     const end = endOfRound(this.progress, left);
     if (end === 'done') this.goTo(next, 1);
     else {

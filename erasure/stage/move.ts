@@ -43,8 +43,7 @@ export async function move(given: MoveOptions): Promise<Moved> {
   const { context, session, row } = given;
   const plan = withArchived(given.plan, row.archives, context.declaration.letheSchema);
   const options = { ...given, plan };
-  const expected = row.movedAt === null ? 'some' : 'none';
-  const found = await tablesWithRows(session, plan, row.tenantId, undefined, expected);
+  const found = await tablesWithRows(session, plan, row.tenantId);
   const work = new MoveWork(options);
   if (found.size === 0) return work.result();
   const counts = await TransactionCounts.begin(session, plan);

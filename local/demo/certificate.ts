@@ -7,6 +7,7 @@ import { childEnvironment } from '../../config.js';
 import type { JobView } from '../../protocol/jobs.js';
 import type { SeededTenant } from '../../services/sample-data/load.js';
 import { projectRoot } from '../paths.js';
+import { programIn } from '../programs.js';
 import type { Stage } from './stories.js';
 
 /** Gives whether it holds, and whether one letter that is changed in it is found. */
@@ -26,9 +27,10 @@ export async function checkCertificate(stage: Stage, tenant: SeededTenant, job: 
   const changed = at('changed.jws');
   writeFileSync(changed, `${jws.slice(0, middle)}${jws[middle] === 'A' ? 'B' : 'A'}${jws.slice(middle + 1)}`);
 
+  const program = programIn(platform.programs, 'cli/lethe');
   const [verified, noticed] = await Promise.all([
-    verify(file, keys, tenant.tenantId),
-    verify(changed, keys, tenant.tenantId),
+    verify(program, file, keys, tenant.tenantId),
+    verify(program, changed, keys, tenant.tenantId),
   ]);
   const named = (path: string) => relative(process.cwd(), path);
   screen.tell(screen.out.dim(`lethe certificate verify ${named(file)} --keys ${named(keys)} --tenant …`));
@@ -48,12 +50,13 @@ export async function checkCertificate(stage: Stage, tenant: SeededTenant, job: 
 
 /** Without the platform's addresses, databases and tokens. */
 async function verify(
+  program: string,
   file: string,
   keys: string,
   tenantId: string,
 ): Promise<{ readonly status: number | null; readonly said: string }> {
   const words = ['certificate', 'verify', file, '--keys', keys, '--tenant', tenantId];
-  const child = spawn(process.execPath, ['--import', 'tsx', join(projectRoot, 'cli/lethe.ts'), ...words], {
+  const child = spawn(process.execPath, [program, ...words], {
     cwd: projectRoot,
     env: childEnvironment({
       API_URL: 'http://127.0.0.1:9',
