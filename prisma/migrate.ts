@@ -83,9 +83,7 @@ export async function migrate(options: MigrateOptions): Promise<MigratedOwner[]>
     const results: MigratedOwner[] = [];
     for (const owner of owners) {
       await client.query(`CREATE SCHEMA IF NOT EXISTS ${pg.escapeIdentifier(owner.schema)}`);
-      const current = await isCurrent(client, owner);
-      const applied = current ? [] : await migrateOwner(owner, options.databaseUrl);
-      const result = { owner: owner.name, applied };
+      const result = { owner: owner.name, applied: await migrateOwner(client, owner, options.databaseUrl) };
       results.push(result);
       options.onProgress?.(result);
     }
@@ -106,9 +104,14 @@ function chosen(all: MigrationOwner[], names: readonly string[] | undefined): Mi
   return all.filter((owner) => names.includes(owner.name));
 }
 
-async function migrateOwner(owner: MigrationOwner, databaseUrl: string): Promise<string[]> {
-  const { engine, failure, close } = await openSchemaEngine(databaseUrl, owner.schema);
+async function migrateOwner(
+  client: pg.Client,
+  owner: MigrationOwner,
+  databaseUrl: string,
+): Promise<string[]> {
   const migrationsList = migrationsOf(owner);
+  if (await isCurrent(client, owner, migrationsList)) return [];
+  const { engine, failure, close } = await openSchemaEngine(databaseUrl, owner.schema);
   const filters = { externalTables: [], externalEnums: [] };
   try {
     const history = await engine.diagnoseMigrationHistory({
@@ -137,8 +140,12 @@ async function migrateOwner(owner: MigrationOwner, databaseUrl: string): Promise
  * Whether the history says that each migration was applied as its file is now, and nothing else: then the engine, which
  * takes its time to start, has nothing to find. Whatever is not so, it looks into.
  */
-async function isCurrent(client: pg.Client, owner: MigrationOwner): Promise<boolean> {
-  const history = `${pg.escapeIdentifier(owner.schema)}._prisma_migrations`;
+async function isCurrent(
+  client: pg.Client,
+  { schema }: MigrationOwner,
+  { migrationDirectories }: ReturnType<typeof migrationsOf>,
+): Promise<boolean> {
+  const history = `${pg.escapeIdentifier(schema)}._prisma_migrations`;
   const { rows: found } = await client.query<{ exists: boolean }>(
     'SELECT to_regclass($1) IS NOT NULL AS exists',
     [history],
@@ -148,7 +155,7 @@ async function isCurrent(client: pg.Client, owner: MigrationOwner): Promise<bool
     `SELECT migration_name || CASE WHEN finished_at IS NULL THEN '' ELSE ' ' || checksum END AS migration
        FROM ${history} WHERE rolled_back_at IS NULL ORDER BY migration_name COLLATE "C"`,
   );
-  const files = migrationsOf(owner).migrationDirectories.map(({ path, migrationFile }) => {
+  const files = migrationDirectories.map(({ path, migrationFile }) => {
     const checksum = createHash('sha256').update(migrationFile.content.value).digest('hex');
     return `${path} ${checksum}`;
   });

@@ -127,6 +127,15 @@ export async function countRows(client: pg.ClientBase, source: string): Promise<
   return Number(rows[0]?.rows);
 }
 
+/** Until all sessions of the engine have ended: what PostgreSQL counts of them is then known for certain. */
+export async function untilSessionsEnd({ admin, role }: ErasureDatabase): Promise<void> {
+  const sessions = `pg_stat_activity WHERE datname = current_database() AND usename = '${role}'`;
+  await until(async () => (await countRows(admin, sessions)) === 0, {
+    what: 'the sessions of the job to end',
+    everyMs: 20,
+  });
+}
+
 /** Names of what is left in Lethe's schema besides ledger and tombstones. */
 export async function archivesLeft({ admin, declaration }: ErasureDatabase): Promise<string[]> {
   const { rows } = await admin.query<{ name: string }>(

@@ -2,7 +2,6 @@ import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Declaration } from '../../../erasure/declaration.js';
 import type { EngineLimits, Target } from '../../../erasure/engine-types.js';
-import { until } from '../../support/conditions.js';
 import {
   archivesLeft,
   checksum,
@@ -13,6 +12,7 @@ import {
   type Job,
   newJob,
   reach,
+  untilSessionsEnd,
 } from '../../support/erasure.js';
 
 const TENANT = '4a000000-0000-4000-8000-000000000001';
@@ -89,11 +89,7 @@ async function reached(limits: Partial<EngineLimits>, job: Job, target: Target):
   const engine = db.engine(limits);
   expect((await reach(engine, job, target)).rowsDone).toBe(TOTAL);
   await engine.close();
-  const sessions = `pg_stat_activity WHERE datname = current_database() AND usename = '${db.role}'`;
-  await until(async () => (await countRows(db.admin, sessions)) === 0, {
-    what: 'the sessions of the job to end',
-    everyMs: 20,
-  });
+  await untilSessionsEnd(db);
 }
 
 async function neighbours(): Promise<string[]> {

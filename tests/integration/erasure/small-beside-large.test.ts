@@ -2,14 +2,13 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Declaration } from '../../../erasure/declaration.js';
-import { until } from '../../support/conditions.js';
 import {
   checksums,
-  countRows,
   createErasureDatabase,
   type ErasureDatabase,
   newJob,
   reach,
+  untilSessionsEnd,
 } from '../../support/erasure.js';
 
 const SMALL = '5a000000-0000-4000-8000-000000000001';
@@ -82,11 +81,7 @@ describe('rows of a small tenant', () => {
     expect((await reach(engine, job, 'staged')).rowsDone).toBe(7 * ORDERS.small);
     await reach(engine, job, 'restored');
     await engine.close();
-    // What sessions have done is counted for certain when they have ended.
-    const sessions = `pg_stat_activity WHERE datname = current_database() AND usename = '${db.role}'`;
-    await until(async () => (await countRows(db.admin, sessions)) === 0, {
-      what: 'the sessions of the job to end',
-    });
+    await untilSessionsEnd(db);
     expect((await lookups(db.admin, '')) - first).toBeLessThan(ORDERS.large / 5);
     expect(await checksums(db.admin, menus)).toEqual(before);
   });
