@@ -62,6 +62,8 @@ export interface SupervisorOptions {
 }
 
 const READY_WITHIN_MS = 120_000;
+/** Between two questions whether a process is ready: what it has begun takes seconds, and asking takes from them. */
+const ASK_AGAIN_MS = 150;
 const STOP_WITHIN_MS = 20_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
@@ -230,7 +232,7 @@ class Supervised implements ManagedProcess {
       if (Date.now() > deadline) {
         throw new Error(await this.#said(`was not ready within ${READY_WITHIN_MS / 1_000} s`));
       }
-      await sleep(50);
+      await sleep(ASK_AGAIN_MS);
     }
   }
 

@@ -4,8 +4,12 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Files that bring up a platform of processes: their tests wait for minutes, and now and then want every processor. */
 const OF_PLATFORMS = /\/tests\/(e2e|chaos)\//;
 
-/** Takes longest by far, for what its file has. */
-const LONGEST = /\/tests\/e2e\/demo\.test\.ts$/;
+/** Take minutes, for files that are short: these begin first, in this order. */
+const LONGEST = [
+  /\/chaos\/killed-and-lost\.test\.ts$/,
+  /\/chaos\/trouble\.test\.ts$/,
+  /\/e2e\/demo\.test\.ts$/,
+];
 
 /** Spreads the files of platforms over a run, so that while one waits the others have something to do. */
 export default class SpreadPlatforms extends BaseSequencer {
@@ -17,7 +21,7 @@ export default class SpreadPlatforms extends BaseSequencer {
       const some = sorted.filter((file) => groupOf(file) === group);
       const named = (pattern: RegExp, wanted = true) =>
         some.filter(({ moduleId }) => pattern.test(moduleId) === wanted);
-      const platforms = new Set([...named(LONGEST), ...named(OF_PLATFORMS)]);
+      const platforms = new Set([...LONGEST.flatMap((one) => named(one)), ...named(OF_PLATFORMS)]);
       return spread(named(OF_PLATFORMS, false), [...platforms]);
     });
   }

@@ -1,68 +1,37 @@
 /** A platform with one participant more, which can only count and delete. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { totalRows } from '../../../local/checksums.js';
+import { leavingRows } from '../../../local/leaving.js';
+import type { JobView } from '../../../protocol/jobs.js';
+import type { SeededTenant } from '../../../services/sample-data/load.js';
+import { type Callers, createCallers } from '../../support/callers.js';
+import type { TestPlatform } from '../../support/platform.js';
+import type { Loyalty } from './loyalty.js';
 
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { totalRows } from '../../local/checksums.js';
-import { leavingRows } from '../../local/leaving.js';
-import { SERVICE_TOKEN_ISSUER } from '../../local/platform-processes.js';
-import { freePort } from '../../local/ports.js';
-import type { JobView } from '../../protocol/jobs.js';
-import type { SeededTenant } from '../../services/sample-data/load.js';
-import { type Callers, createCallers } from '../support/callers.js';
-import { startTestPlatform, type TestPlatform } from '../support/platform.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-import { type SimpleParticipant, startSimpleParticipant } from '../support/simple-participant/index.js';
-import { FEW_SERVICES } from '../support/world.js';
-
-const NAME = 'loyalty';
 const CARDS = 7;
 
-// Seconds on a machine that has nothing else to do.
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
-
-describe('a participant that cannot bring rows back', () => {
-  let database: TestDatabase;
-  let loyalty: SimpleParticipant;
-  let port: number;
+export function simpleParticipant(
+  of: () => { readonly platform: TestPlatform; readonly loyalty: Loyalty },
+): void {
   let platform: TestPlatform;
+  let loyalty: Loyalty;
   let callers: Callers;
   let tenants: SeededTenant[];
 
-  // Its keys are the platform's, which makes them when it starts.
-  const start = () =>
-    startSimpleParticipant({
-      name: NAME,
-      databaseUrl: database.url,
-      jwks: () => platform.files.platformJwks,
-      issuer: SERVICE_TOKEN_ISSUER,
-      port,
-    });
-
   beforeAll(async () => {
-    database = await createTestDatabase({ template: 'empty' });
-    port = await freePort();
-    loyalty = await start();
-    platform = await startTestPlatform({
-      services: FEW_SERVICES,
-      foreignServices: [loyalty.entry],
-      environment: { GIVE_UP_AFTER: '3s', ATTENTION_RETRY_EVERY: '2s' },
-    });
+    ({ platform, loyalty } = of());
     callers = await createCallers(platform);
     tenants = await callers.seed(3, 600);
     for (const { tenantId } of tenants) await loyalty.insertCards(tenantId, CARDS);
   });
-  afterAll(async () => {
-    await callers?.close();
-    await platform?.stop();
-    await loyalty?.close();
-    await database?.drop();
-  });
+  afterAll(() => callers?.close());
 
   function tenant(place: number): SeededTenant {
     const found = tenants[place];
     if (found === undefined) throw new Error(`There is no tenant ${place}.`);
     return found;
   }
-  const partOf = (job: JobView) => job.services.find(({ name }) => name === NAME);
+  const partOf = (job: JobView) => job.services.find(({ name }) => name === loyalty.name);
 
   it('is shown in the preview as the part that is final once called', async () => {
     const owner = await callers.owner(tenant(0));
@@ -71,10 +40,12 @@ describe('a participant that cannot bring rows back', () => {
     expect(body).toMatchObject({ reversible: false, total_rows: leavingRows(tenant(0)) + CARDS });
     const parts: { name: string; role: string; preview: { reversible: boolean; total_rows: number } }[] =
       body.services;
-    expect(parts).toHaveLength(FEW_SERVICES.length + 1);
+    expect(parts).toHaveLength(platform.services.length);
     const participants = parts.filter(({ role }) => role === 'participant');
-    expect(participants.filter((one) => !one.preview.reversible).map(({ name }) => name)).toEqual([NAME]);
-    expect(parts.find(({ name }) => name === NAME)?.preview.total_rows).toBe(CARDS);
+    expect(participants.filter((one) => !one.preview.reversible).map(({ name }) => name)).toEqual([
+      loyalty.name,
+    ]);
+    expect(parts.find(({ name }) => name === loyalty.name)?.preview.total_rows).toBe(CARDS);
   });
 
   it('is not called while there is a way back, and keeps its rows where that is taken', async () => {
@@ -104,15 +75,19 @@ describe('a participant that cannot bring rows back', () => {
   it('keeps a deletion from being given up when it is away after the pivot: somebody is told, and it ends when it is back', async () => {
     const asked = await callers.request(tenant(1), { restore_window: '5s' });
     await callers.until(asked.job_id, ({ phase }) => phase === 'window');
-    await loyalty.close();
+    await loyalty.leave();
     const stuck = await callers.until(asked.job_id, ({ status }) => status === 'needs_attention');
     expect(stuck).toMatchObject({
       decision: 'proceed',
       reversible: false,
-      waiting_for: { kind: 'service', who_can_act: 'operator', next_action: expect.stringContaining(NAME) },
+      waiting_for: {
+        kind: 'service',
+        who_can_act: 'operator',
+        next_action: expect.stringContaining(loyalty.name),
+      },
     });
     expect(partOf(stuck)?.last_error).toMatchObject({ code: 'service_unavailable' });
-    const others = stuck.services.filter(({ name }) => ![NAME, 'tenant'].includes(name));
+    const others = stuck.services.filter(({ name }) => ![loyalty.name, 'tenant'].includes(name));
     expect(others.filter(({ state }) => state !== 'purged')).toEqual([]);
     // Its owner can still see what goes on: the directory is the last to let go.
     expect(await callers.isSuspended(tenant(1))).toBe(true);
@@ -122,7 +97,7 @@ describe('a participant that cannot bring rows back', () => {
       body: { code: 'past_pivot' },
     });
 
-    loyalty = await start();
+    await loyalty.comeBack();
     const ended = await callers.untilEnded(asked.job_id);
     expect(ended).toMatchObject({ status: 'completed', rows_deleted: leavingRows(tenant(1)) + CARDS });
     expect(await loyalty.countCards(tenant(1).tenantId)).toBe(0);
@@ -132,11 +107,11 @@ describe('a participant that cannot bring rows back', () => {
 
   it('keeps a deletion from beginning when it is away before: nothing is touched', async () => {
     const before = await callers.checksums();
-    await loyalty.close();
+    await loyalty.leave();
     const job = await callers.untilEnded((await callers.delete(tenant(2))).job_id);
-    loyalty = await start();
-    expect(job).toMatchObject({ status: 'refused', outcome: expect.stringContaining(NAME) });
+    await loyalty.comeBack();
+    expect(job).toMatchObject({ status: 'refused', outcome: expect.stringContaining(loyalty.name) });
     expect(await callers.checksums()).toEqual(before);
     expect(await loyalty.countCards(tenant(2).tenantId)).toBe(CARDS);
   });
-});
+}

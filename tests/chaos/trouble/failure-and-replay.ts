@@ -1,25 +1,22 @@
 /** Deletions that cannot go through, on a running platform: nothing is lost, it is said why, and a replay mends it. */
 
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { differingTables, totalRows } from '../../local/checksums.js';
-import { leavingRows } from '../../local/leaving.js';
-import type { JobView } from '../../protocol/jobs.js';
-import type { SeededTenant } from '../../services/sample-data/load.js';
-import { type Callers, createCallers } from '../support/callers.js';
-import { until } from '../support/conditions.js';
-import { Holds } from '../support/holds.js';
-import { faultsOfLogs, personalWords } from '../support/logs.js';
-import { startTestPlatform, type TestPlatform } from '../support/platform.js';
-import { FEW_SERVICES } from '../support/world.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { differingTables, totalRows } from '../../../local/checksums.js';
+import { leavingRows } from '../../../local/leaving.js';
+import type { JobView } from '../../../protocol/jobs.js';
+import type { SeededTenant } from '../../../services/sample-data/load.js';
+import { type Callers, createCallers } from '../../support/callers.js';
+import { until } from '../../support/conditions.js';
+import { Holds } from '../../support/holds.js';
+import { faultsOfLogs, personalWords } from '../../support/logs.js';
+import type { TestPlatform } from '../../support/platform.js';
 
 const ROWS = 1_500;
 const LOCKED = 'notification.notifications';
 const DENIED = 'suppliers.supplier_payments';
 
-// Seconds on a machine that has nothing else to do.
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
-
-describe('a deletion that fails', () => {
+/** Wants suppliers among the services. */
+export function failureAndReplay(platformOf: () => TestPlatform): void {
   let platform: TestPlatform;
   let callers: Callers;
   let holds: Holds;
@@ -29,10 +26,7 @@ describe('a deletion that fails', () => {
   let personal: string[];
 
   beforeAll(async () => {
-    platform = await startTestPlatform({
-      services: [...FEW_SERVICES, 'suppliers'],
-      environment: { GIVE_UP_AFTER: '4s', LOCK_TIMEOUT: '1s', LOG_LEVEL: 'debug' },
-    });
+    platform = platformOf();
     callers = await createCallers(platform);
     holds = new Holds(platform.databaseUrl);
     const [a, b, c, d] = await callers.seed(4, ROWS);
@@ -45,7 +39,6 @@ describe('a deletion that fails', () => {
   afterAll(async () => {
     await holds?.close();
     await callers?.close();
-    await platform?.stop();
   });
 
   async function replayed(job: JobView): Promise<JobView> {
@@ -71,10 +64,11 @@ describe('a deletion that fails', () => {
       await hold.release();
 
       expect(failed).toMatchObject({ status: 'compensated', decision: 'abort', abort_cause: 'failure' });
-      expect(failed.outcome).toContain('notification');
+      expect(failed.outcome).toContain(`notification: database_busy (55P03 on ${LOCKED})`);
       const stuck = failed.services.find(({ name }) => name === 'notification');
       expect(stuck?.last_error).toMatchObject({ code: 'database_busy', sqlstate: '55P03', table: LOCKED });
       expect(stuck?.last_error?.message).toContain('canceling statement due to lock timeout');
+      expect(stuck?.last_error?.message).toContain(`pid ${hold.pid}`);
       const others = failed.services.filter(({ name }) => !['notification', 'tenant'].includes(name));
       expect(others.filter(({ state }) => state !== 'restored')).toEqual([]);
       expect(others.filter(({ last_error: error }) => error !== null)).toEqual([]);
@@ -208,4 +202,4 @@ describe('a deletion that fails', () => {
     const answer = await owner.ask('POST', '/deletion-jobs/replay', { status: 'refused' });
     expect([answer.status, answer.body.code]).toEqual([403, 'forbidden']);
   });
-});
+}

@@ -1,22 +1,20 @@
 /** Deletions that wait: for a date, for the end of a window, for Temporal, for the records' database. */
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { differingTables, totalRows } from '../../local/checksums.js';
-import { leavingRows } from '../../local/leaving.js';
-import type { SeededTenant } from '../../services/sample-data/load.js';
-import { type Caller, type Callers, createCallers } from '../support/callers.js';
-import { until } from '../support/conditions.js';
-import { Holds } from '../support/holds.js';
-import { startTestPlatform, type TestPlatform } from '../support/platform.js';
-import { FEW_SERVICES, servedOf } from '../support/world.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { differingTables, totalRows } from '../../../local/checksums.js';
+import { leavingRows } from '../../../local/leaving.js';
+import type { SeededTenant } from '../../../services/sample-data/load.js';
+import { type Caller, type Callers, createCallers } from '../../support/callers.js';
+import { until } from '../../support/conditions.js';
+import { Holds } from '../../support/holds.js';
+import type { TestPlatform } from '../../support/platform.js';
+import { FEW_SERVICES, servedOf } from '../../support/world.js';
 
 const ROWS = 600;
 const DENIED = 'recipes.recipe_steps';
 const anHourAhead = () => new Date(Date.now() + 3_600_000).toISOString();
 
-// Seconds on a machine that has nothing else to do.
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
-
-describe('a deletion that waits', () => {
+/** Wants a Temporal of its own. */
+export function deletionsThatWait(platformOf: () => TestPlatform): void {
   let platform: TestPlatform;
   let callers: Callers;
   let holds: Holds;
@@ -24,11 +22,7 @@ describe('a deletion that waits', () => {
   const unused: SeededTenant[] = [];
 
   beforeAll(async () => {
-    platform = await startTestPlatform({
-      services: FEW_SERVICES,
-      ownTemporal: true,
-      environment: { RECONCILE_EVERY: '3s', GIVE_UP_AFTER: '20s' },
-    });
+    platform = platformOf();
     callers = await createCallers(platform);
     holds = new Holds(platform.databaseUrl);
     ({ operator } = callers);
@@ -37,7 +31,6 @@ describe('a deletion that waits', () => {
   afterAll(async () => {
     await holds?.close();
     await callers?.close();
-    await platform?.stop();
   });
 
   function tenant(): SeededTenant {
@@ -201,7 +194,7 @@ describe('a deletion that waits', () => {
       expect(job).toMatchObject({ status: 'completed', rows_deleted: leavingRows(later) });
     });
   });
-});
+}
 
 /** Keeps the records' role out of the platform's database, as if it were another server that is gone. */
 async function takeRecordsAway(callers: Callers): Promise<() => Promise<void>> {

@@ -2,37 +2,30 @@
 
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { EXIT } from '../../cli/exit-codes.js';
-import { childEnvironment } from '../../config.js';
-import { totalRows } from '../../local/checksums.js';
-import { leavingRows } from '../../local/leaving.js';
-import { freePort } from '../../local/ports.js';
-import { jobView, tenantPreview } from '../../protocol/jobs.js';
-import type { SeededTenant } from '../../services/sample-data/load.js';
-import { type Callers, createCallers } from '../support/callers.js';
-import { type CliRun, lethe } from '../support/cli.js';
-import { Holds } from '../support/holds.js';
-import { startTestPlatform, type TestPlatform } from '../support/platform.js';
-import { programFile } from '../support/programs.js';
-import { FEW_SERVICES } from '../support/world.js';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { EXIT } from '../../../cli/exit-codes.js';
+import { childEnvironment } from '../../../config.js';
+import { totalRows } from '../../../local/checksums.js';
+import { leavingRows } from '../../../local/leaving.js';
+import { freePort } from '../../../local/ports.js';
+import { jobView, tenantPreview } from '../../../protocol/jobs.js';
+import type { SeededTenant } from '../../../services/sample-data/load.js';
+import { type Callers, createCallers } from '../../support/callers.js';
+import { type CliRun, lethe } from '../../support/cli.js';
+import { Holds } from '../../support/holds.js';
+import type { TestPlatform } from '../../support/platform.js';
+import { programFile } from '../../support/programs.js';
 
 const DENIED = 'recipes.recipe_steps';
 
-// Seconds on a machine that has nothing else to do.
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
-
-describe('lethe', () => {
+export function commandLine(platformOf: () => TestPlatform): void {
   let platform: TestPlatform;
   let callers: Callers;
   let holds: Holds;
   let tenants: SeededTenant[];
 
   beforeAll(async () => {
-    platform = await startTestPlatform({
-      services: FEW_SERVICES,
-      environment: { GIVE_UP_AFTER: '3s', LOCK_TIMEOUT: '1s' },
-    });
+    platform = platformOf();
     callers = await createCallers(platform);
     holds = new Holds(platform.databaseUrl);
     tenants = await callers.seed(3, 600);
@@ -40,7 +33,6 @@ describe('lethe', () => {
   afterAll(async () => {
     await holds?.close();
     await callers?.close();
-    await platform?.stop();
   });
 
   function tenant(place: number): SeededTenant {
@@ -184,7 +176,7 @@ describe('lethe', () => {
     expect((await lethe(['doctor'], { apiUrl: nowhere, token })).exit).toBe(EXIT.unreachable);
     expect((await lethe(['doctor'], { apiUrl: platform.apiUrl })).exit).toBe(EXIT.failed);
   });
-});
+}
 
 function idIn(out: string): string {
   return /Deletion job ([0-9a-f-]{36})/.exec(out)?.[1] ?? '';
