@@ -18,7 +18,7 @@ beforeAll(async () => {
     services: FEW_SERVICES,
     ownTemporal: true,
     ownProcess: [HELD_SERVICE],
-    environment: { GIVE_UP_AFTER: '4m', SLICE: '1s', RECONCILE_EVERY: '3s', ATTENTION_RETRY_EVERY: '2s' },
+    environment: { GIVE_UP_AFTER: '4m', SLICE: '3s', RECONCILE_EVERY: '3s', ATTENTION_RETRY_EVERY: '2s' },
   });
 });
 afterAll(() => platform?.stop());

@@ -43,7 +43,12 @@ export interface Callers {
   request(tenant: SeededTenant, options: object): Promise<JobView>;
   job(jobId: string): Promise<JobView>;
   /** Waits for a job; what it looked like last stands in the error of the one who waited in vain. */
-  until(jobId: string, what: (job: JobView) => boolean, timeoutMs?: number): Promise<JobView>;
+  until(
+    jobId: string,
+    what: (job: JobView) => boolean,
+    timeoutMs?: number,
+    relaxedToMs?: number,
+  ): Promise<JobView>;
   untilEnded(jobId: string, timeoutMs?: number): Promise<JobView>;
   /** Of all tables of the platform's services; see `readChecksums`. */
   checksums(whose?: { only?: string; except?: string }): Promise<Checksums>;
@@ -120,7 +125,7 @@ export async function createCallers(platform: Platform): Promise<Callers> {
       if (status !== 200) throw new Error(`Job ${jobId} is answered by ${status}: ${JSON.stringify(body)}`);
       return jobView.parse(body);
     },
-    async until(jobId, what, timeoutMs = PATIENCE_MS) {
+    async until(jobId, what, timeoutMs = PATIENCE_MS, relaxedToMs = 200) {
       let last: JobView | null = null;
       try {
         return await until(
@@ -128,13 +133,14 @@ export async function createCallers(platform: Platform): Promise<Callers> {
             last = await callers.job(jobId);
             return what(last) && last;
           },
-          { timeoutMs, everyMs: 200, what: `job ${jobId}` },
+          { timeoutMs, everyMs: 200, relaxedToMs, what: `job ${jobId}` },
         );
       } catch (error) {
         throw new Error(`${(error as Error).message}: ${JSON.stringify(last)}`);
       }
     },
-    untilEnded: (jobId, timeoutMs) => callers.until(jobId, ({ status }) => hasEnded(status), timeoutMs),
+    untilEnded: (jobId, timeoutMs) =>
+      callers.until(jobId, ({ status }) => hasEnded(status), timeoutMs, 1_000),
     checksums: (whose = {}) => readChecksums({ databaseUrl: platform.databaseUrl, schemas, ...whose }),
     sql,
     archives: async () => (await sql<{ name: string }>(ARCHIVES)).map(({ name }) => name),

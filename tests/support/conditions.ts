@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface UntilOptions {
   readonly timeoutMs?: number;
   readonly everyMs?: number;
+  /** For what lasts once it is so: the longer it has been waited for, the less often it is asked, up to so many ms. */
+  readonly relaxedToMs?: number;
   /** What is waited for, in the error of the one who waited in vain. */
   readonly what?: string;
 }
@@ -13,8 +15,9 @@ export async function until<T>(
   probe: () => Promise<T | false | null | undefined>,
   options: UntilOptions = {},
 ): Promise<T> {
-  const { timeoutMs = 60_000, everyMs = 50, what = 'the condition' } = options;
-  const deadline = Date.now() + timeoutMs;
+  const { timeoutMs = 60_000, everyMs = 50, relaxedToMs = everyMs, what = 'the condition' } = options;
+  const begun = Date.now();
+  const deadline = begun + timeoutMs;
   let last: unknown;
   for (;;) {
     try {
@@ -28,6 +31,6 @@ export async function until<T>(
       const why = last instanceof Error ? ` (last error: ${last.message})` : '';
       throw new Error(`Waited ${timeoutMs} ms in vain for ${what}${why}`, { cause: last });
     }
-    await sleep(everyMs);
+    await sleep(Math.max(everyMs, Math.min(relaxedToMs, (Date.now() - begun) / 10)));
   }
 }

@@ -69,7 +69,12 @@ export interface TestSaga {
   cancel(job: JobView): Promise<void>;
   wake(job: JobView): Promise<void>;
   job(job: JobView): Promise<JobView>;
-  until(job: JobView, what: (job: JobView) => boolean, timeoutMs?: number): Promise<JobView>;
+  until(
+    job: JobView,
+    what: (job: JobView) => boolean,
+    timeoutMs?: number,
+    relaxedToMs?: number,
+  ): Promise<JobView>;
   untilEnded(job: JobView, timeoutMs?: number): Promise<JobView>;
   /** How the tenant's run stands in Temporal, once it is closed. */
   closed(job: JobView): Promise<WorkflowExecutionDescription>;
@@ -258,7 +263,7 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
       await runs.wake(job, 'replay');
     },
     job: (job) => records.getJob(job.job_id),
-    async until(job, what, timeoutMs = 90_000) {
+    async until(job, what, timeoutMs = 90_000, relaxedToMs = 100) {
       let last: JobView | null = null;
       try {
         return await until(
@@ -266,13 +271,13 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
             last = await records.getJob(job.job_id);
             return what(last) && last;
           },
-          { timeoutMs, everyMs: 100, what: 'the job' },
+          { timeoutMs, everyMs: 100, relaxedToMs, what: 'the job' },
         );
       } catch (error) {
         throw new Error(`${(error as Error).message}: ${JSON.stringify(last)}`);
       }
     },
-    untilEnded: (job, timeoutMs) => saga.until(job, ({ status }) => hasEnded(status), timeoutMs),
+    untilEnded: (job, timeoutMs) => saga.until(job, ({ status }) => hasEnded(status), timeoutMs, 500),
     closed: (job) =>
       until(async () => {
         const description = await handleOf(job).describe();

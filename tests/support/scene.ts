@@ -1,7 +1,7 @@
 /** Deletions of several tenants at once, each held in the middle of a phase of its own, so that one strike meets all. */
 import { expect } from 'vitest';
 import { SERVICE_TOKEN_ISSUER } from '../../local/platform-processes.js';
-import { type EndedStatus, hasEnded, type JobView } from '../../protocol/jobs.js';
+import type { EndedStatus, JobView } from '../../protocol/jobs.js';
 import { readSigningKeys } from '../../protocol/keys.js';
 import { createTokenIssuer } from '../../protocol/tokens.js';
 import type { Hold } from './holds.js';
@@ -133,11 +133,7 @@ export async function setScene(
     },
     async expectEnds() {
       const all = [...held.values()];
-      await world.until(
-        all.map(({ job }) => job),
-        ({ status }) => hasEnded(status),
-      );
-      const ended = await Promise.all(all.map(({ job }) => callers.job(job.job_id)));
+      const ended = await world.untilEnded(all.map(({ job }) => job));
       const found = [...held.keys()].map((phase, index) => [phase, ended[index]?.status]);
       expect(found).toEqual([...held].map(([phase, { end }]) => [phase, end]));
       for (const [index, { victim, end }] of all.entries()) {

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { type Checksums, differingTables, totalRows } from '../../local/checksums.js';
 import { leavingRows } from '../../local/leaving.js';
-import type { EndedStatus, JobView } from '../../protocol/jobs.js';
+import { type EndedStatus, hasEnded, type JobView } from '../../protocol/jobs.js';
 import { declarations } from '../../services/registry.js';
 import type { SeededTenant } from '../../services/sample-data/load.js';
 import { type Callers, createCallers } from './callers.js';
@@ -37,7 +37,9 @@ export interface World {
   /** A tenant whom no test has had yet. */
   victim(): Victim;
   /** Waits until all of these jobs are so, as the records say; asked of the records, which costs less than the API. */
-  until(jobs: readonly JobView[], what: (job: JobRecord) => boolean): Promise<void>;
+  until(jobs: readonly JobView[], what: (job: JobRecord) => boolean, relaxedToMs?: number): Promise<void>;
+  /** Waits for the ends of these jobs, and gives these. */
+  untilEnded(jobs: readonly JobView[]): Promise<JobView[]>;
   /** Every row of every table of the tenant is as it was. */
   expectBack(victim: Victim): Promise<void>;
   /** No row of any table is left. */
@@ -92,7 +94,7 @@ export async function openWorld(
       if (next === undefined) throw new Error('Seed more tenants: every one has been used.');
       return next;
     },
-    async until(jobs, what) {
+    async until(jobs, what, relaxedToMs = 50) {
       const ids = jobs.map(({ job_id }) => job_id);
       let late: JobRecord[] = [];
       try {
@@ -106,12 +108,16 @@ export async function openWorld(
             late = found.filter((job) => !what(job));
             return late.length === 0 && found.length === ids.length;
           },
-          { timeoutMs: PATIENTLY_MS, everyMs: 50, what: 'jobs' },
+          { timeoutMs: PATIENTLY_MS, everyMs: 50, relaxedToMs, what: 'jobs' },
         );
       } catch (error) {
         const views = await Promise.all(late.map(({ job_id }) => callers.job(job_id)));
         throw new Error(`${(error as Error).message}: ${JSON.stringify(views)}`);
       }
+    },
+    async untilEnded(jobs) {
+      await world.until(jobs, ({ status }) => hasEnded(status), 1_000);
+      return Promise.all(jobs.map(({ job_id }) => callers.job(job_id)));
     },
     async expectBack({ tenantId, before }) {
       expect(differingTables(before, await callers.checksums({ only: tenantId }))).toEqual([]);

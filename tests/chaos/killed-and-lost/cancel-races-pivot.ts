@@ -1,7 +1,7 @@
 /** Cancel against the pivot, ten times at once: one of the two wins each time, and everything agrees with it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { hasEnded, type JobView } from '../../../protocol/jobs.js';
+import type { JobView } from '../../../protocol/jobs.js';
 import type { Caller } from '../../support/callers.js';
 import type { TestPlatform } from '../../support/platform.js';
 import { openWorld, type Victim, type World } from '../../support/world.js';
@@ -79,8 +79,7 @@ export function cancelRacesPivot(platformOf: () => TestPlatform): void {
     await sleep(SPREAD_MS);
     await gates.release();
     const answers = await Promise.all(cancels);
-    await world.until(jobs, ({ status }) => hasEnded(status));
-    const ended = await Promise.all(jobs.map(({ job_id }) => callers.job(job_id)));
+    const ended = await world.untilEnded(jobs);
     for (const [index, job] of ended.entries()) {
       const proceeded = job.decision === 'proceed';
       await world.expectEnd(victims[index] as Victim, job, proceeded ? 'completed' : 'cancelled');

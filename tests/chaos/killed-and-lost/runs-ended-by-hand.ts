@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { hasEnded, type JobView } from '../../../protocol/jobs.js';
+import type { JobView } from '../../../protocol/jobs.js';
 import { workflowIdOf } from '../../../protocol/workflow.js';
 import { until } from '../../support/conditions.js';
 import type { TestPlatform } from '../../support/platform.js';
@@ -129,10 +129,7 @@ export function runsEndedByHand(platformOf: () => TestPlatform): void {
     await world.expectEnd(victim, await untilEnded(job), 'cancelled');
   }
 
-  async function untilEnded(job: JobView): Promise<JobView> {
-    await world.until([job], ({ status }) => hasEnded(status));
-    return world.callers.job(job.job_id);
-  }
+  const untilEnded = async (job: JobView) => (await world.untilEnded([job]))[0] as JobView;
 
   async function expectClosed(victim: Victim, status: string): Promise<void> {
     const closed = await until(

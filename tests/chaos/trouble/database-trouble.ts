@@ -1,7 +1,7 @@
 /** What other sessions of a database do to a deletion: rights, deadlocks, late writers. Locks: `failure-and-replay.ts`. */
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { hasEnded, type JobView } from '../../../protocol/jobs.js';
+import type { JobView } from '../../../protocol/jobs.js';
 import { until } from '../../support/conditions.js';
 import type { TestPlatform } from '../../support/platform.js';
 import { openWorld, type Victim, type World } from '../../support/world.js';
@@ -33,10 +33,7 @@ export function databaseTrouble(platformOf: () => TestPlatform): void {
     return { session, pid: rows[0]?.pid ?? 0 };
   }
 
-  async function untilEnded(job: JobView): Promise<JobView> {
-    await world.until([job], ({ status }) => hasEnded(status));
-    return world.callers.job(job.job_id);
-  }
+  const untilEnded = async (job: JobView) => (await world.untilEnded([job]))[0] as JobView;
 
   /** Runs the job again, now that what was in its way is gone. */
   async function expectReplayed(victim: Victim, ended: JobView): Promise<void> {

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hasEnded, type JobView } from '../../../protocol/jobs.js';
+import type { JobView } from '../../../protocol/jobs.js';
 import type { RegistryEntry } from '../../../protocol/registry.js';
 import {
   type Fault,
@@ -73,10 +73,7 @@ export function participantsMisbehave(platformOf: () => TestPlatform): void {
     return { victim, job: await world.callers.request(victim, {}) };
   }
 
-  async function untilEnded(job: JobView): Promise<JobView> {
-    await world.until([job], ({ status }) => hasEnded(status));
-    return world.callers.job(job.job_id);
-  }
+  const untilEnded = async (job: JobView) => (await world.untilEnded([job]))[0] as JobView;
 
   function partOf(job: JobView, service = SERVICE) {
     const part = job.services.find(({ name }) => name === service);
