@@ -8,6 +8,7 @@ import { openWorld, type Victim, type World } from '../../support/world.js';
 
 const WITHIN_MS = 240_000;
 
+/** Leaves the platform as it was. */
 export function databaseTrouble(platformOf: () => TestPlatform): void {
   let platform: TestPlatform;
   let world: World;

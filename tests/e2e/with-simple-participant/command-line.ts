@@ -18,6 +18,7 @@ import { programFile } from '../../support/programs.js';
 
 const DENIED = 'recipes.recipe_steps';
 
+/** Wants little patience: a deletion that a lock keeps up has to need attention within seconds. */
 export function commandLine(platformOf: () => TestPlatform): void {
   let platform: TestPlatform;
   let callers: Callers;

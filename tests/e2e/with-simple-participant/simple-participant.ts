@@ -10,6 +10,7 @@ import type { Loyalty } from './loyalty.js';
 
 const CARDS = 7;
 
+/** Wants the participant among the platform's, and a job that needs attention to try again within seconds. */
 export function simpleParticipant(
   of: () => { readonly platform: TestPlatform; readonly loyalty: Loyalty },
 ): void {
