@@ -1,8 +1,10 @@
 /** The Temporal Schedules of what runs by itself: made at the worker's start, and brought to what is configured. */
+import { isDeepStrictEqual } from 'node:util';
 import {
   Client,
   type ConnectionLike,
   ScheduleAlreadyRunning,
+  type ScheduleDescription,
   ScheduleNotFoundError,
 } from '@temporalio/client';
 import {
@@ -27,7 +29,7 @@ export interface SchedulesOptions {
 }
 
 /** What was missed while Temporal was away, or all workers were, is caught up with once it is back. */
-const CATCH_UP_WITHIN = '30 days' as const;
+const CATCH_UP_WITHIN_MS = 30 * 24 * 3_600_000;
 
 /** Makes every schedule that is wanted, changes those that are otherwise, and removes what nobody wants any more. */
 export async function ensureSchedules(options: SchedulesOptions): Promise<void> {
@@ -50,8 +52,12 @@ export async function ensureSchedules(options: SchedulesOptions): Promise<void> 
       await schedule.create({ scheduleId, ...wanted });
     } catch (error) {
       if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+      const handle = schedule.getHandle(scheduleId);
+      // Temporal takes a change after it has answered, and with it the state from before: a pause that comes meanwhile is
+      // lost. So what is as it should be is left alone.
+      if (isAsWanted(await handle.describe(), wanted)) continue;
       // Paused by somebody, it stays so.
-      await schedule.getHandle(scheduleId).update(({ state }) => ({ ...wanted, state }));
+      await handle.update(({ state }) => ({ ...wanted, state }));
     }
   }
 }
@@ -73,6 +79,23 @@ function scheduleOf(
       args: [input],
     },
     // One at a time: of several that were missed together, the first runs and the others are left out.
-    policies: { overlap: 'SKIP' as const, catchupWindow: CATCH_UP_WITHIN },
+    policies: { overlap: 'SKIP' as const, catchupWindow: CATCH_UP_WITHIN_MS },
   };
+}
+
+function isAsWanted(
+  { spec, action, policies }: ScheduleDescription,
+  wanted: ReturnType<typeof scheduleOf>,
+): boolean {
+  return (
+    isDeepStrictEqual(
+      spec.intervals?.map(({ every }) => every),
+      wanted.spec.intervals.map(({ every }) => every),
+    ) &&
+    action.workflowType === wanted.action.workflowType &&
+    action.taskQueue === wanted.action.taskQueue &&
+    isDeepStrictEqual(action.args, wanted.action.args) &&
+    policies.overlap === wanted.policies.overlap &&
+    policies.catchupWindow === wanted.policies.catchupWindow
+  );
 }

@@ -161,16 +161,22 @@ export function runsEndedByHand(platformOf: () => TestPlatform): void {
   type Task = NonNullable<NonNullable<History['events']>[number]['eventId']>;
 
   /** The latest run of the tenant, and the events at which it can be reset. */
-  async function tasksOf(victim: Victim): Promise<{ runId: string; tasks: Task[]; first: Task }> {
+  function tasksOf(victim: Victim): Promise<{ runId: string; tasks: Task[]; first: Task }> {
     const run = world.callers.run(victim);
-    const { runId } = await run.describe();
-    const { events } = await run.fetchHistory();
-    const tasks = (events ?? []).flatMap(({ eventId, workflowTaskCompletedEventAttributes: completed }) =>
-      eventId && completed ? [eventId] : [],
+    // What a run writes into the record it may write within its first task, before that is completed.
+    return until(
+      async () => {
+        const { runId } = await run.describe();
+        const { events } = await run.fetchHistory();
+        const tasks = (events ?? []).flatMap(
+          ({ eventId, workflowTaskCompletedEventAttributes: completed }) =>
+            eventId && completed ? [eventId] : [],
+        );
+        const [first] = tasks;
+        return first === undefined ? null : { runId, tasks, first };
+      },
+      { timeoutMs: 60_000, what: 'a task to which the run can be reset' },
     );
-    const [first] = tasks;
-    if (first === undefined) throw new Error(`Run ${runId} has no task that it could be reset to.`);
-    return { runId, tasks, first };
   }
 
   async function reset(victim: Victim, runId: string, task: Task): Promise<void> {

@@ -74,8 +74,13 @@ it('runs when it is due, page after page, and one that fails stops no other', as
 });
 
 it('stays paused where somebody has paused it, also when a worker starts anew', async () => {
+  const { info: before } = await schedule('sweep').describe();
+  // As it is already: a change would take a while to come into effect, and undo the pause.
   await schedules({ sweep: 3_600_000 });
   await schedule('sweep').pause('a person looks at it');
+  // The pause is on its way for a moment, while the schedule starts a run.
+  await until(async () => (await schedule('sweep').describe()).state.paused, { what: 'the pause' });
+  expect((await schedule('sweep').describe()).info.lastUpdatedAt).toEqual(before.lastUpdatedAt);
   await schedules({ sweep: 7_200_000 });
   const { state, spec } = await schedule('sweep').describe();
   expect(state).toMatchObject({ paused: true, note: 'a person looks at it' });
