@@ -14,7 +14,7 @@ import { readSigningKeys } from '../../protocol/keys.js';
 import { createLocalUserIssuer, type LocalUser } from '../../protocol/local-issuer.js';
 import { workflowIdOf } from '../../protocol/workflow.js';
 import { type SeededTenant, seedTenants } from '../../services/sample-data/load.js';
-import { until } from './conditions.js';
+import { type UntilOptions, until } from './conditions.js';
 
 export interface Answer {
   readonly status: number;
@@ -43,12 +43,7 @@ export interface Callers {
   request(tenant: SeededTenant, options: object): Promise<JobView>;
   job(jobId: string): Promise<JobView>;
   /** Waits for a job; what it looked like last stands in the error of the one who waited in vain. */
-  until(
-    jobId: string,
-    what: (job: JobView) => boolean,
-    timeoutMs?: number,
-    relaxedToMs?: number,
-  ): Promise<JobView>;
+  until(jobId: string, what: (job: JobView) => boolean, timeoutMs?: number): Promise<JobView>;
   untilEnded(jobId: string, timeoutMs?: number): Promise<JobView>;
   /** Of all tables of the platform's services; see `readChecksums`. */
   checksums(whose?: { only?: string; except?: string }): Promise<Checksums>;
@@ -101,6 +96,25 @@ export async function createCallers(platform: Platform): Promise<Callers> {
   const sql = async <Row extends object>(text: string, values: readonly unknown[] = []) =>
     (await pool.query<Row>(text, [...values])).rows;
 
+  async function untilJob(
+    jobId: string,
+    what: (job: JobView) => boolean,
+    howLong: UntilOptions,
+  ): Promise<JobView> {
+    let last: JobView | null = null;
+    try {
+      return await until(
+        async () => {
+          last = await callers.job(jobId);
+          return what(last) && last;
+        },
+        { ...howLong, what: `job ${jobId}` },
+      );
+    } catch (error) {
+      throw new Error(`${(error as Error).message}: ${JSON.stringify(last)}`);
+    }
+  }
+
   const callers: Callers = {
     operator,
     caller,
@@ -125,22 +139,9 @@ export async function createCallers(platform: Platform): Promise<Callers> {
       if (status !== 200) throw new Error(`Job ${jobId} is answered by ${status}: ${JSON.stringify(body)}`);
       return jobView.parse(body);
     },
-    async until(jobId, what, timeoutMs = PATIENCE_MS, relaxedToMs = 200) {
-      let last: JobView | null = null;
-      try {
-        return await until(
-          async () => {
-            last = await callers.job(jobId);
-            return what(last) && last;
-          },
-          { timeoutMs, everyMs: 200, relaxedToMs, what: `job ${jobId}` },
-        );
-      } catch (error) {
-        throw new Error(`${(error as Error).message}: ${JSON.stringify(last)}`);
-      }
-    },
-    untilEnded: (jobId, timeoutMs) =>
-      callers.until(jobId, ({ status }) => hasEnded(status), timeoutMs, 1_000),
+    until: (jobId, what, timeoutMs = PATIENCE_MS) => untilJob(jobId, what, { timeoutMs, everyMs: 200 }),
+    untilEnded: (jobId, timeoutMs = PATIENCE_MS) =>
+      untilJob(jobId, ({ status }) => hasEnded(status), { timeoutMs, everyMs: 200, relaxedToMs: 1_000 }),
     checksums: (whose = {}) => readChecksums({ databaseUrl: platform.databaseUrl, schemas, ...whose }),
     sql,
     archives: async () => (await sql<{ name: string }>(ARCHIVES)).map(({ name }) => name),

@@ -127,9 +127,10 @@ export async function countRows(client: pg.ClientBase, source: string): Promise<
   return Number(rows[0]?.rows);
 }
 
-/** Until all sessions of the engine have ended: what PostgreSQL counts of them is then known for certain. */
-export async function untilSessionsEnd({ admin, role }: ErasureDatabase): Promise<void> {
-  const sessions = `pg_stat_activity WHERE datname = current_database() AND usename = '${role}'`;
+/** Until the engine's sessions have ended, all or a job's: what PostgreSQL counts of them is then known for certain. */
+export async function untilSessionsEnd({ admin, role }: ErasureDatabase, jobId = ''): Promise<void> {
+  const sessions = `pg_stat_activity
+    WHERE datname = current_database() AND usename = '${role}' AND application_name LIKE '%${jobId}%'`;
   await until(async () => (await countRows(admin, sessions)) === 0, {
     what: 'the sessions of the job to end',
     everyMs: 20,

@@ -20,9 +20,9 @@ import { dropDatabases, sweepDatabases } from './test-databases.js';
 const testsDirectory = join(stateDirectory, 'tests');
 const platformsDirectory = join(testsDirectory, 'platforms');
 
-// Temporal is written in Go. With a second thread for its work it takes a tenth more of the processors, most of them to
-// wake each other, and these are what a run waits for.
-process.env.GOMAXPROCS ??= '1';
+// Temporal is written in Go. With a second thread for its work it takes a tenth more of the processors, to wake one by the
+// other, and these are what a run waits for. Its build, which may come first, has them all.
+const ONE_THREAD = { GOMAXPROCS: '1' };
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const runName = `${hostname()
@@ -116,7 +116,7 @@ async function startTemporal(supervisor: Supervisor, port: number): Promise<stri
     await checkGivenTemporal(given);
     return given;
   }
-  await supervisor.start(await prepareTemporal({ port, report }));
+  await supervisor.start({ ...(await prepareTemporal({ port, report })), environment: ONE_THREAD });
   return `127.0.0.1:${port}`;
 }
 

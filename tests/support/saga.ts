@@ -21,7 +21,7 @@ import { createRuns, type JobRuns } from '../../records/runs.js';
 import { ensureSearchAttributes } from '../../records/search-attributes.js';
 import type { Actor, Records } from '../../records/types.js';
 import { type TestCertificates, testCertificates } from './certificates.js';
-import { until } from './conditions.js';
+import { type UntilOptions, until } from './conditions.js';
 import { type FaultyProxy, type Held, type ProxiedRequest, startFaultyProxy } from './faulty-proxy.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
 import { createTestKeys, serveParticipant, type TestPlatformKeys } from './service-server.js';
@@ -69,12 +69,7 @@ export interface TestSaga {
   cancel(job: JobView): Promise<void>;
   wake(job: JobView): Promise<void>;
   job(job: JobView): Promise<JobView>;
-  until(
-    job: JobView,
-    what: (job: JobView) => boolean,
-    timeoutMs?: number,
-    relaxedToMs?: number,
-  ): Promise<JobView>;
+  until(job: JobView, what: (job: JobView) => boolean, timeoutMs?: number): Promise<JobView>;
   untilEnded(job: JobView, timeoutMs?: number): Promise<JobView>;
   /** How the tenant's run stands in Temporal, once it is closed. */
   closed(job: JobView): Promise<WorkflowExecutionDescription>;
@@ -119,6 +114,8 @@ export interface TestSagaOptions {
 
 const ORDERS = ['o1', 'o2', 'o3'];
 const SALES = ['s1', 's2'];
+
+const PATIENCE_MS = 90_000;
 
 const QUICK: SagaSettings = {
   giveUpAfterMs: 1_500,
@@ -192,6 +189,25 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
   sales.rows.set(bystander, ['s1']);
   const handleOf = (job: JobView) => temporal.client.workflow.getHandle(workflowIdOf(job.tenant_id));
 
+  async function untilJob(
+    { job_id }: JobView,
+    what: (job: JobView) => boolean,
+    howLong: UntilOptions,
+  ): Promise<JobView> {
+    let last: JobView | null = null;
+    try {
+      return await until(
+        async () => {
+          last = await records.getJob(job_id);
+          return what(last) && last;
+        },
+        { ...howLong, what: 'the job' },
+      );
+    } catch (error) {
+      throw new Error(`${(error as Error).message}: ${JSON.stringify(last)}`);
+    }
+  }
+
   const saga: TestSaga = {
     database,
     pool,
@@ -263,21 +279,9 @@ export async function openTestSaga(options: TestSagaOptions = {}): Promise<TestS
       await runs.wake(job, 'replay');
     },
     job: (job) => records.getJob(job.job_id),
-    async until(job, what, timeoutMs = 90_000, relaxedToMs = 100) {
-      let last: JobView | null = null;
-      try {
-        return await until(
-          async () => {
-            last = await records.getJob(job.job_id);
-            return what(last) && last;
-          },
-          { timeoutMs, everyMs: 100, relaxedToMs, what: 'the job' },
-        );
-      } catch (error) {
-        throw new Error(`${(error as Error).message}: ${JSON.stringify(last)}`);
-      }
-    },
-    untilEnded: (job, timeoutMs) => saga.until(job, ({ status }) => hasEnded(status), timeoutMs, 500),
+    until: (job, what, timeoutMs = PATIENCE_MS) => untilJob(job, what, { timeoutMs, everyMs: 100 }),
+    untilEnded: (job, timeoutMs = PATIENCE_MS) =>
+      untilJob(job, ({ status }) => hasEnded(status), { timeoutMs, everyMs: 100, relaxedToMs: 500 }),
     closed: (job) =>
       until(async () => {
         const description = await handleOf(job).describe();

@@ -133,7 +133,7 @@ export async function setScene(
     },
     async expectEnds() {
       const all = [...held.values()];
-      const ended = await world.untilEnded(all.map(({ job }) => job));
+      const ended = await Promise.all(all.map(({ job }) => world.untilEnded(job)));
       const found = [...held.keys()].map((phase, index) => [phase, ended[index]?.status]);
       expect(found).toEqual([...held].map(([phase, { end }]) => [phase, end]));
       for (const [index, { victim, end }] of all.entries()) {

@@ -6,7 +6,7 @@ import { type EndedStatus, hasEnded, type JobView } from '../../protocol/jobs.js
 import { declarations } from '../../services/registry.js';
 import type { SeededTenant } from '../../services/sample-data/load.js';
 import { type Callers, createCallers } from './callers.js';
-import { until } from './conditions.js';
+import { type UntilOptions, until } from './conditions.js';
 import { Holds } from './holds.js';
 import type { TestPlatform } from './platform.js';
 
@@ -37,9 +37,9 @@ export interface World {
   /** A tenant whom no test has had yet. */
   victim(): Victim;
   /** Waits until all of these jobs are so, as the records say; asked of the records, which costs less than the API. */
-  until(jobs: readonly JobView[], what: (job: JobRecord) => boolean, relaxedToMs?: number): Promise<void>;
-  /** Waits for the ends of these jobs, and gives these. */
-  untilEnded(jobs: readonly JobView[]): Promise<JobView[]>;
+  until(jobs: readonly JobView[], what: (job: JobRecord) => boolean): Promise<void>;
+  /** Waits for its end, and gives that. */
+  untilEnded(job: JobView): Promise<JobView>;
   /** Every row of every table of the tenant is as it was. */
   expectBack(victim: Victim): Promise<void>;
   /** No row of any table is left. */
@@ -84,6 +84,32 @@ export async function openWorld(
   }
   const gone = new Map<string, Checksums>();
 
+  async function untilAll(
+    jobs: readonly JobView[],
+    what: (job: JobRecord) => boolean,
+    howOften: Pick<UntilOptions, 'everyMs' | 'relaxedToMs'>,
+  ): Promise<void> {
+    const ids = jobs.map(({ job_id }) => job_id);
+    let late: JobRecord[] = [];
+    try {
+      await until(
+        async () => {
+          const found = await callers.sql<JobRecord>(
+            `SELECT job_id::text, status::text, phase::text, decision::text, staged_at, outcome, waiting_for
+               FROM lethe_records.deletion_jobs WHERE job_id = ANY ($1::uuid[])`,
+            [ids],
+          );
+          late = found.filter((job) => !what(job));
+          return late.length === 0 && found.length === ids.length;
+        },
+        { timeoutMs: PATIENTLY_MS, ...howOften, what: 'jobs' },
+      );
+    } catch (error) {
+      const views = await Promise.all(late.map(({ job_id }) => callers.job(job_id)));
+      throw new Error(`${(error as Error).message}: ${JSON.stringify(views)}`);
+    }
+  }
+
   const world: World = {
     platform,
     callers,
@@ -94,30 +120,10 @@ export async function openWorld(
       if (next === undefined) throw new Error('Seed more tenants: every one has been used.');
       return next;
     },
-    async until(jobs, what, relaxedToMs = 50) {
-      const ids = jobs.map(({ job_id }) => job_id);
-      let late: JobRecord[] = [];
-      try {
-        await until(
-          async () => {
-            const found = await callers.sql<JobRecord>(
-              `SELECT job_id::text, status::text, phase::text, decision::text, staged_at, outcome, waiting_for
-               FROM lethe_records.deletion_jobs WHERE job_id = ANY ($1::uuid[])`,
-              [ids],
-            );
-            late = found.filter((job) => !what(job));
-            return late.length === 0 && found.length === ids.length;
-          },
-          { timeoutMs: PATIENTLY_MS, everyMs: 50, relaxedToMs, what: 'jobs' },
-        );
-      } catch (error) {
-        const views = await Promise.all(late.map(({ job_id }) => callers.job(job_id)));
-        throw new Error(`${(error as Error).message}: ${JSON.stringify(views)}`);
-      }
-    },
-    async untilEnded(jobs) {
-      await world.until(jobs, ({ status }) => hasEnded(status), 1_000);
-      return Promise.all(jobs.map(({ job_id }) => callers.job(job_id)));
+    until: (jobs, what) => untilAll(jobs, what, { everyMs: 50 }),
+    async untilEnded(job) {
+      await untilAll([job], ({ status }) => hasEnded(status), { everyMs: 50, relaxedToMs: 1_000 });
+      return callers.job(job.job_id);
     },
     async expectBack({ tenantId, before }) {
       expect(differingTables(before, await callers.checksums({ only: tenantId }))).toEqual([]);

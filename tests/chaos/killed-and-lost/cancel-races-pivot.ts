@@ -79,7 +79,7 @@ export function cancelRacesPivot(platformOf: () => TestPlatform): void {
     await sleep(SPREAD_MS);
     await gates.release();
     const answers = await Promise.all(cancels);
-    const ended = await world.untilEnded(jobs);
+    const ended = await Promise.all(jobs.map((job) => world.untilEnded(job)));
     for (const [index, job] of ended.entries()) {
       const proceeded = job.decision === 'proceed';
       await world.expectEnd(victims[index] as Victim, job, proceeded ? 'completed' : 'cancelled');

@@ -13,19 +13,17 @@ const WITHIN_MS = 300_000;
 
 /** Wants `HELD_SERVICE` in a process of its own, and a Temporal of its own. */
 export function killedProcesses(platformOf: () => TestPlatform): void {
-  let platform: TestPlatform;
   let world: World;
 
   beforeAll(async () => {
-    platform = platformOf();
-    world = await openWorld(platform, { victims: 2 * PHASES.length, rows: 600 });
+    world = await openWorld(platformOf(), { victims: 2 * PHASES.length, rows: 600 });
   });
   afterEach(() => world?.holds.releaseAll());
   afterAll(() => world?.close());
 
   async function kill(name: string): Promise<void> {
-    await platform.process(name).kill('SIGKILL');
-    await platform.process(name).restart();
+    await world.platform.process(name).kill('SIGKILL');
+    await world.platform.process(name).restart();
   }
 
   describe('in the middle of stage, restore, pivot and purge', () => {

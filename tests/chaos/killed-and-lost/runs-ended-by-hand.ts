@@ -15,12 +15,10 @@ const WITHIN_MS = 300_000;
 
 /** Wants a Temporal of its own, whose database it takes away. */
 export function runsEndedByHand(platformOf: () => TestPlatform): void {
-  let platform: TestPlatform;
   let world: World;
 
   beforeAll(async () => {
-    platform = platformOf();
-    world = await openWorld(platform, { victims: SCENE_PHASES.length + 3, rows: 600 });
+    world = await openWorld(platformOf(), { victims: SCENE_PHASES.length + 3, rows: 600 });
   });
   afterEach(() => world?.holds.releaseAll());
   afterAll(() => world?.close());
@@ -65,10 +63,10 @@ export function runsEndedByHand(platformOf: () => TestPlatform): void {
   });
 
   async function loseTemporalsDatabase(): Promise<void> {
-    const temporal = platform.process('temporal');
+    const temporal = world.platform.process('temporal');
     await temporal.kill('SIGKILL');
     for (const suffix of ['', '-wal', '-shm']) {
-      rmSync(join(dirname(platform.files.servicesFile), `temporal.db${suffix}`), { force: true });
+      rmSync(join(dirname(world.platform.files.servicesFile), `temporal.db${suffix}`), { force: true });
     }
     await temporal.restart();
   }
@@ -92,11 +90,8 @@ export function runsEndedByHand(platformOf: () => TestPlatform): void {
 
   async function resetOneThatCompleted(victim: Victim): Promise<void> {
     const job = await world.callers.request(victim, {});
-    const ended = await untilEnded(job);
-    await resetEverywhere(victim, async () => {
-      await expectClosed(victim, 'COMPLETED');
-      expect(await world.callers.job(job.job_id)).toEqual(ended);
-    });
+    const ended = await world.untilEnded(job);
+    await expectToStay(victim, ended, 'COMPLETED');
     await world.expectEnd(victim, ended, 'completed');
   }
 
@@ -104,12 +99,17 @@ export function runsEndedByHand(platformOf: () => TestPlatform): void {
     const job = await world.callers.request(victim, { restore_window: '5s' });
     await world.until([job], ({ staged_at }) => staged_at !== null);
     await restoreByHand(world, { victim, job, end: 'compensated' }, 'recipes');
-    const ended = await untilEnded(job);
-    await resetEverywhere(victim, async () => {
-      await expectClosed(victim, 'FAILED');
-      expect(await world.callers.job(job.job_id)).toEqual(ended);
-    });
+    const ended = await world.untilEnded(job);
+    await expectToStay(victim, ended, 'FAILED');
     await world.expectEnd(victim, ended, 'compensated');
+  }
+
+  /** Each reset run closes as the first one did, and the job is as it was. */
+  async function expectToStay(victim: Victim, ended: JobView, runStatus: string): Promise<void> {
+    await resetEverywhere(victim, async () => {
+      await expectClosed(victim, runStatus);
+      expect(await world.callers.job(ended.job_id)).toEqual(ended);
+    });
   }
 
   async function resetOneThatWaits(victim: Victim): Promise<void> {
@@ -126,10 +126,8 @@ export function runsEndedByHand(platformOf: () => TestPlatform): void {
     });
     expect(await world.callers.job(job.job_id)).toMatchObject({ status: 'waiting', decision: null });
     await cancel(world, job);
-    await world.expectEnd(victim, await untilEnded(job), 'cancelled');
+    await world.expectEnd(victim, await world.untilEnded(job), 'cancelled');
   }
-
-  const untilEnded = async (job: JobView) => (await world.untilEnded([job]))[0] as JobView;
 
   async function expectClosed(victim: Victim, status: string): Promise<void> {
     const closed = await until(
@@ -182,7 +180,7 @@ export function runsEndedByHand(platformOf: () => TestPlatform): void {
   async function reset(victim: Victim, runId: string, task: Task): Promise<void> {
     const { workflowService } = world.callers.temporal;
     const { runId: next } = await workflowService.resetWorkflowExecution({
-      namespace: platform.temporalNamespace,
+      namespace: world.platform.temporalNamespace,
       workflowExecution: { workflowId: workflowIdOf(victim.tenantId), runId },
       workflowTaskFinishEventId: task,
       requestId: randomUUID(),

@@ -10,13 +10,11 @@ const WITHIN_MS = 240_000;
 
 /** Leaves the platform as it was. */
 export function databaseTrouble(platformOf: () => TestPlatform): void {
-  let platform: TestPlatform;
   let world: World;
   const sessions: pg.Client[] = [];
 
   beforeAll(async () => {
-    platform = platformOf();
-    world = await openWorld(platform, { victims: 5, rows: 600 });
+    world = await openWorld(platformOf(), { victims: 5, rows: 600 });
   });
   afterEach(async () => {
     await world?.holds.releaseAll();
@@ -26,15 +24,13 @@ export function databaseTrouble(platformOf: () => TestPlatform): void {
 
   /** Somebody else's session, and its process id. */
   async function somebody(): Promise<{ session: pg.Client; pid: number }> {
-    const session = new pg.Client({ connectionString: platform.databaseUrl });
+    const session = new pg.Client({ connectionString: world.platform.databaseUrl });
     session.on('error', () => undefined);
     await session.connect();
     sessions.push(session);
     const { rows } = await session.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
     return { session, pid: rows[0]?.pid ?? 0 };
   }
-
-  const untilEnded = async (job: JobView) => (await world.untilEnded([job]))[0] as JobView;
 
   /** Runs the job again, now that what was in its way is gone. */
   async function expectReplayed(victim: Victim, ended: JobView): Promise<void> {
@@ -43,7 +39,7 @@ export function databaseTrouble(platformOf: () => TestPlatform): void {
       `/deletion-jobs/${ended.job_id}/replay`,
     );
     expect([status, body.replay_of]).toEqual([202, ended.job_id]);
-    await world.expectEnd(victim, await untilEnded(body), 'completed');
+    await world.expectEnd(victim, await world.untilEnded(body), 'completed');
   }
 
   function partOf(job: JobView, service: string) {
@@ -61,7 +57,7 @@ export function databaseTrouble(platformOf: () => TestPlatform): void {
         await world.until([job], ({ phase }) => phase === 'suspend');
         await world.callers.sql('REVOKE DELETE ON recipes.recipes FROM lethe_recipes');
         await hold.release();
-        const ended = await untilEnded(job);
+        const ended = await world.untilEnded(job);
         await world.expectEnd(victim, ended, 'compensated');
         expectMissing(ended, 'recipes', 'recipes.recipes');
         await world.callers.sql('GRANT DELETE ON recipes.recipes TO lethe_recipes');
@@ -102,7 +98,7 @@ export function databaseTrouble(platformOf: () => TestPlatform): void {
         );
         expect(second).toBe(outcome);
         await session.query(second === 'written' ? 'COMMIT' : 'ROLLBACK');
-        await world.expectEnd(victim, await untilEnded(job), 'completed');
+        await world.expectEnd(victim, await world.untilEnded(job), 'completed');
       },
       WITHIN_MS,
     );
@@ -166,8 +162,8 @@ export function databaseTrouble(platformOf: () => TestPlatform): void {
         await world.until(jobs, ({ phase, decision }) => phase === 'stage' && decision === null);
         await Promise.all([committed.session.query('COMMIT'), repeatable.session.query('COMMIT')]);
 
-        await world.expectEnd(hasWritten, await untilEnded(jobs[0] as JobView), 'completed', 1);
-        await world.expectEnd(hasLooked, await untilEnded(jobs[1] as JobView), 'completed', 1);
+        await world.expectEnd(hasWritten, await world.untilEnded(jobs[0] as JobView), 'completed', 1);
+        await world.expectEnd(hasLooked, await world.untilEnded(jobs[1] as JobView), 'completed', 1);
       },
       WITHIN_MS,
     );

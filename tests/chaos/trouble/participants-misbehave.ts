@@ -73,8 +73,6 @@ export function participantsMisbehave(platformOf: () => TestPlatform): void {
     return { victim, job: await world.callers.request(victim, {}) };
   }
 
-  const untilEnded = async (job: JobView) => (await world.untilEnded([job]))[0] as JobView;
-
   function partOf(job: JobView, service = SERVICE) {
     const part = job.services.find(({ name }) => name === service);
     if (part === undefined) throw new Error(`Job ${job.job_id} has no ${service}.`);
@@ -86,7 +84,7 @@ export function participantsMisbehave(platformOf: () => TestPlatform): void {
   describe.concurrent('a service that', { timeout: WITHIN_MS }, () => {
     it.each(LASTING)('%s for longer than patience lasts: every row comes back', async (_, fault, code) => {
       const { victim, job } = await begin((request) => (asksTo('staged')(request) ? fault : null));
-      const ended = await untilEnded(job);
+      const ended = await world.untilEnded(job);
       await world.expectEnd(victim, ended, 'compensated');
       expect(partOf(ended).last_error?.code).toBe(code);
       expect(ended.outcome).toContain(`${SERVICE}: ${code}`);
@@ -96,7 +94,7 @@ export function participantsMisbehave(platformOf: () => TestPlatform): void {
       '%s when it is asked whether it could: nothing is touched',
       async (_, fault, code) => {
         const { victim, job } = await begin(() => fault);
-        const ended = await untilEnded(job);
+        const ended = await world.untilEnded(job);
         await world.expectEnd(victim, ended, 'refused');
         expect(partOf(ended).last_error?.code).toBe(code);
         expect(ended.services.filter((one) => one.stage_requested_at !== null)).toEqual([]);
@@ -113,7 +111,7 @@ export function participantsMisbehave(platformOf: () => TestPlatform): void {
         seen.set(kind, times + 1);
         return times < 2 ? (faults[(seen.size * 2 + times) % faults.length] ?? null) : null;
       });
-      const ended = await untilEnded(job);
+      const ended = await world.untilEnded(job);
       await world.expectEnd(victim, ended, 'completed');
       expect([...seen.keys()].sort()).toEqual(
         ['deletion-preview', 'staged', 'purged', 'verification', job.job_id].sort(),
@@ -126,7 +124,7 @@ export function participantsMisbehave(platformOf: () => TestPlatform): void {
         await sleep(2_000);
         return null;
       });
-      await world.expectEnd(victim, await untilEnded(job), 'completed');
+      await world.expectEnd(victim, await world.untilEnded(job), 'completed');
     });
 
     it('is away after the point of no return: the job waits for it, and completes', async () => {
@@ -138,7 +136,7 @@ export function participantsMisbehave(platformOf: () => TestPlatform): void {
       expect(stuck.waiting_for).toMatchObject({ kind: 'service', who_can_act: 'operator' });
       expect(partOf(stuck).last_error?.code).toBe('service_unavailable');
       away = false;
-      await world.expectEnd(victim, await untilEnded(job), 'completed');
+      await world.expectEnd(victim, await world.untilEnded(job), 'completed');
     });
 
     it('is away on the way in and on the way back: the others go back, the tenant stays locked until it is there', async () => {
@@ -151,7 +149,7 @@ export function participantsMisbehave(platformOf: () => TestPlatform): void {
       expect(partOf(await world.callers.job(job.job_id), 'orders').state).toBe('restored');
       expect(await world.callers.isSuspended(victim)).toBe(true);
       away = false;
-      await world.expectEnd(victim, await untilEnded(job), 'compensated');
+      await world.expectEnd(victim, await world.untilEnded(job), 'compensated');
     });
   });
 

@@ -6,6 +6,7 @@ import type { JobView } from '../../../protocol/jobs.js';
 import type { SeededTenant } from '../../../services/sample-data/load.js';
 import { type Callers, createCallers } from '../../support/callers.js';
 import type { TestPlatform } from '../../support/platform.js';
+import { FEW_SERVICES } from '../../support/world.js';
 import type { Loyalty } from './loyalty.js';
 
 const CARDS = 7;
@@ -41,7 +42,7 @@ export function simpleParticipant(
     expect(body).toMatchObject({ reversible: false, total_rows: leavingRows(tenant(0)) + CARDS });
     const parts: { name: string; role: string; preview: { reversible: boolean; total_rows: number } }[] =
       body.services;
-    expect(parts).toHaveLength(platform.services.length);
+    expect(parts).toHaveLength(FEW_SERVICES.length + 1);
     const participants = parts.filter(({ role }) => role === 'participant');
     expect(participants.filter((one) => !one.preview.reversible).map(({ name }) => name)).toEqual([
       loyalty.name,

@@ -5,7 +5,6 @@ import type { Declaration } from '../../../erasure/declaration.js';
 import type { Engine } from '../../../erasure/engine-types.js';
 import { makePlan } from '../../../erasure/plan/make-plan.js';
 import { label } from '../../../erasure/quote.js';
-import { until } from '../../support/conditions.js';
 import {
   ask,
   checksums,
@@ -16,6 +15,7 @@ import {
   newJob,
   reach,
   untilBlocked,
+  untilSessionsEnd,
   untilWaiting,
 } from '../../support/erasure.js';
 import { NEIGHBOUR, SMALL_SQL, SMALL_TOTAL, smallRows, smallShop, TENANT } from './small-shop.js';
@@ -67,14 +67,9 @@ async function obstacles(): Promise<Record<string, string | null>> {
   );
 }
 
-/** What a session has scanned is known for certain when it has ended. */
 async function ended(own: Engine, { jobId }: Job): Promise<void> {
   await own.close();
-  await until(
-    async () =>
-      (await countRows(db.admin, `pg_stat_activity WHERE application_name LIKE '%${jobId}%'`)) === 0,
-    { what: 'the sessions of the job to end', everyMs: 20 },
-  );
+  await untilSessionsEnd(db, jobId);
 }
 
 async function stagedAndRestored(): Promise<void> {
