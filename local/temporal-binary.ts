@@ -103,7 +103,7 @@ async function build(directory: string, report: Progress): Promise<string> {
   if (!go) throw new Error(withoutTemporal('Go, which could build it, is not on this machine either.'));
   const { stdout } = await promisify(execFile)(go, ['version']);
   let compiled = 0;
-  const build = `Building Temporal ${SOURCE_VERSION} from its source with ${stdout.trim().split(' ')[2]}: 2 to 10 minutes, this once`;
+  const build = `Building Temporal ${SOURCE_VERSION} from its source with ${stdout.trim().split(' ')[2]}: 2 to 8 minutes, this once`;
   await withHeartbeat(report, build, () =>
     runGo(go, directory, (line) => {
       if (line.startsWith('go: ')) return;
